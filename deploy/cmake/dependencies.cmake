@@ -1,0 +1,26 @@
+# Debian 12 packages; deploy/setup.sh installs them. Nothing is downloaded by the build.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(absl CONFIG REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(Boost 1.74 REQUIRED)
+find_package(spdlog CONFIG REQUIRED)
+find_package(yaml-cpp CONFIG REQUIRED)
+find_package(nlohmann_json CONFIG REQUIRED)
+find_package(CURL REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED)
+pkg_check_modules(isal REQUIRED IMPORTED_TARGET libisal)
+pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
+if(DRAGONFLY_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+
+# Boost.Asio and Beast, as common/async and common/http use them: header only, no deprecated parts.
+add_library(dragonfly_asio INTERFACE)
+target_link_libraries(dragonfly_asio INTERFACE Boost::headers Threads::Threads)
+target_compile_definitions(dragonfly_asio INTERFACE
+  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_HANDLER_TYPE_REQUIREMENTS)

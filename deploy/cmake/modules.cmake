@@ -1,0 +1,52 @@
+# df_module(NAME [DEPS target...]): the static library of this folder, from every *.cc in it except
+# main.cc. NAME is the path with underscores. Tests live elsewhere (tests/unit/NAME).
+function(df_module name)
+  cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
+  if(sources)
+    add_library(${name} STATIC ${sources})
+    target_link_libraries(${name} PUBLIC ${arg_DEPS} PRIVATE dragonfly_options)
+    target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE ${arg_DEPS})
+    target_include_directories(${name} INTERFACE ${PROJECT_SOURCE_DIR})
+  endif()
+endfunction()
+
+# df_binary(NAME [DEPS target...]): the program built from this folder's main.cc.
+function(df_binary name)
+  cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
+  add_executable(${name} ${CMAKE_CURRENT_SOURCE_DIR}/main.cc)
+  target_link_libraries(${name} PRIVATE ${arg_DEPS} dragonfly_options)
+endfunction()
+
+# df_test(NAME [DEPS target...]): one GoogleTest program from every *.cc of this folder. Its results
+# go to build/.../test-results/NAME.json, which tests/run.sh reads.
+function(df_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  if(NOT sources)
+    return()
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${sources})
+  target_link_libraries(${name} PRIVATE ${arg_DEPS} GTest::gtest GTest::gtest_main dragonfly_options)
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  add_test(NAME ${name}
+    COMMAND ${name} --gtest_output=json:${PROJECT_BINARY_DIR}/test-results/${name}.json)
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT}
+    ENVIRONMENT "DRAGONFLY_SOURCE_DIR=${PROJECT_SOURCE_DIR};DRAGONFLY_BIN_DIR=${PROJECT_BINARY_DIR}/bin")
+endfunction()
+
+# df_subdirectories(): every folder below this one that has a CMakeLists.txt.
+macro(df_subdirectories)
+  file(GLOB df_children CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*/CMakeLists.txt)
+  foreach(df_child IN LISTS df_children)
+    cmake_path(GET df_child PARENT_PATH df_child_dir)
+    add_subdirectory(${df_child_dir})
+  endforeach()
+endmacro()
