@@ -9,12 +9,14 @@
 
 namespace dragonfly::common::async {
 
-// How long something may go on, and how it is told to stop. A parameter of every suspending function.
+// How long something may go on, and how it is told to stop. A parameter of every suspending
+// function.
 //
-// A scope is cancelled once: by Cancel, by its deadline (kTimeout), or by its parent; what suspends in
-// it then returns status() soon, and new waits return it at once. Cancelling does not unwind anything:
-// the coroutines see the status and return. A scope must outlive everything that was given it, which is
-// why it usually is a local of the coroutine that awaits, or a member beside a TaskGroup.
+// A scope is cancelled once: by Cancel, by its deadline (kTimeout), or by its parent; what suspends
+// in it then returns status() soon, and new waits return it at once. Cancelling does not unwind
+// anything: the coroutines see the status and return. A scope must outlive everything that was
+// given it, which is why it usually is a local of the coroutine that awaits, or a member beside a
+// TaskGroup.
 //
 // Threading: belongs to its executor, Cancel included.
 class CancelScope {
@@ -26,7 +28,8 @@ class CancelScope {
   CancelScope& operator=(const CancelScope&) = delete;
   ~CancelScope();
 
-  // `reason` must not be OK. The first one counts. Calls the watchers, newest first, before it returns.
+  // `reason` must not be OK. The first one counts. Calls the watchers, newest first, before it
+  // returns.
   void Cancel(absl::Status reason);
 
   bool cancelled() const { return !status_.ok(); }
@@ -34,11 +37,12 @@ class CancelScope {
   const absl::Status& status() const { return status_; }
   Executor executor() const { return executor_; }
 
-  // Calls `on_cancel` once, when the scope is cancelled, unless the Watch is gone by then. When the scope
-  // is cancelled already it is called at once. Used by wrappers of operations that can be aborted.
+  // Calls `on_cancel` once, when the scope is cancelled, unless the Watch is gone by then. When the
+  // scope is cancelled already it is called at once. Used by wrappers of operations that can be
+  // aborted.
   class Watch {
    public:
-    Watch() = default;
+    Watch();
     Watch(Watch&& other) noexcept;
     Watch& operator=(Watch&& other) noexcept;
     ~Watch();
@@ -46,18 +50,19 @@ class CancelScope {
    private:
     friend class CancelScope;
     struct Node;
-    explicit Watch(std::shared_ptr<Node> node) : node_(std::move(node)) {}
-    std::shared_ptr<Node> node_;  // shared with the scope, which forgets it when cancelled
+    explicit Watch(std::unique_ptr<Node> node);
+    std::unique_ptr<Node> node_;  // linked into the scope's ring until cancelled
   };
   [[nodiscard]] Watch OnCancel(std::function<void()> on_cancel);
 
  private:
   struct Deadline;
+  void StartDeadline(absl::Duration timeout);
 
   Executor executor_;
   absl::Status status_;
-  std::shared_ptr<Watch::Node> watchers_;  // ring head
-  std::unique_ptr<Deadline> deadline_;
+  std::unique_ptr<Watch::Node> watchers_;  // head of the ring; newest after it
+  std::shared_ptr<Deadline> deadline_;     // shared with the timer's pending wait
   Watch parent_watch_;
 };
 

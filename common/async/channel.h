@@ -12,12 +12,12 @@
 
 namespace dragonfly::common::async {
 
-// A bounded queue between coroutines of one executor. Full: Push waits, TryPush says no. Closed: Push
-// fails with the closing status, Pop hands out what is left and then fails with it (OUT_OF_RANGE for a
-// close without error, which is the normal end).
+// A bounded queue between coroutines of one executor. Full: Push waits, TryPush says no. Closed:
+// Push fails with the closing status, Pop hands out what is left and then fails with it
+// (OUT_OF_RANGE for a close without error, which is the normal end).
 //
-// Threading: belongs to an executor. Several pushers and several poppers are allowed; each item goes to
-// one popper.
+// Threading: belongs to an executor. Several pushers and several poppers are allowed; each item
+// goes to one popper.
 template <typename T>
 class Channel {
  public:

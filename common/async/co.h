@@ -1,7 +1,8 @@
 #pragma once
 
 // The one door to Asio. Everybody includes these headers instead of Boost's: <utility> has to come
-// first (awaitable.hpp of 1.74 forgets it), and sources that only name a Co<T> pay for nothing else.
+// first (awaitable.hpp of 1.74 forgets it), and sources that only name a Co<T> pay for nothing
+// else.
 
 #include <utility>
 
@@ -14,9 +15,10 @@ namespace dragonfly::common::async {
 // touched from that thread only; everybody else posts to it.
 using Executor = boost::asio::io_context::executor_type;
 
-// A lazy coroutine. It starts when it is awaited or spawned in a TaskGroup, and runs on one Executor
-// from begin to end. Arguments are taken by value; what is passed by reference (a CancelScope, a
-// member's `this`) must outlive it. docs/design/coroutines.md has the forms that are allowed.
+// A lazy coroutine. It starts when it is awaited or spawned in a TaskGroup, and runs on one
+// Executor from begin to end. Arguments are taken by value; what is passed by reference (a
+// CancelScope, a member's `this`) must outlive it. docs/design/coroutines.md has the forms that are
+// allowed.
 template <typename T = void>
 using Co = boost::asio::awaitable<T, Executor>;
 

@@ -7,9 +7,9 @@
 
 namespace dragonfly::common::async {
 
-// A condition variable for coroutines of one executor: state is looked at before and after Wait, as with
-// any condition variable. Notify wakes the one that has waited longest; a notification with nobody
-// waiting is lost.
+// A condition variable for coroutines of one executor: state is looked at before and after Wait, as
+// with any condition variable. Notify wakes the one that has waited longest; a notification with
+// nobody waiting is lost.
 //
 // Threading: belongs to its executor.
 class Signal {

@@ -9,8 +9,8 @@
 namespace dragonfly::common::async {
 
 // Coroutines that run beside their owner and end before it does: the only place in the project that
-// starts a coroutine nobody awaits. An owner has a scope and a group; it ends by cancelling the scope
-// and joining the group.
+// starts a coroutine nobody awaits. An owner has a scope and a group; it ends by cancelling the
+// scope and joining the group.
 //
 // An exception that leaves a coroutine is a bug: it is logged and the process aborts.
 // Threading: belongs to its executor.

@@ -15,26 +15,27 @@ namespace dragonfly::common::async {
 
 // A connected stream socket. One reader and one writer at a time.
 //
-// Errors: kParentUnreachable-like reasons are the caller's to give; here a reset is UNAVAILABLE, the end
-// of the stream OUT_OF_RANGE, a cancelled scope its status (the socket is then closed: a stream in the
-// middle of a message is of no use).
-// Threading: belongs to the executor it was made on.
+// Errors: kParentUnreachable-like reasons are the caller's to give; here a reset is UNAVAILABLE,
+// the end of the stream OUT_OF_RANGE, a cancelled scope its status (the socket is then closed: a
+// stream in the middle of a message is of no use). Threading: belongs to the executor it was made
+// on.
 class TcpStream {
  public:
   struct Options {
     bool no_delay = true;
-    bool keepalive = true;  // idle 5 s, interval 3 s, 3 probes, as upstream's piece sockets
-    size_t send_buffer_bytes = 0;     // 0: the kernel's choice
+    bool keepalive = true;         // idle 5 s, interval 3 s, 3 probes, as upstream's piece sockets
+    size_t send_buffer_bytes = 0;  // 0: the kernel's choice
     size_t receive_buffer_bytes = 0;
   };
 
-  static Co<absl::StatusOr<std::unique_ptr<TcpStream>>> Connect(CancelScope& scope, net::Endpoint to,
-                                                                Options options);
+  static Co<absl::StatusOr<std::unique_ptr<TcpStream>>> Connect(CancelScope& scope,
+                                                                net::Endpoint to, Options options);
   virtual ~TcpStream() = default;
 
   // At least one byte, or OUT_OF_RANGE at the end of the stream.
   virtual Co<absl::StatusOr<size_t>> ReadSome(CancelScope& scope, std::span<std::byte> out) = 0;
-  // Exactly out.size() bytes; OUT_OF_RANGE when the stream ends before the first, DATA_LOSS in the middle.
+  // Exactly out.size() bytes; OUT_OF_RANGE when the stream ends before the first, DATA_LOSS in the
+  // middle.
   virtual Co<absl::Status> ReadExactly(CancelScope& scope, std::span<std::byte> out) = 0;
   virtual Co<absl::Status> WriteAll(CancelScope& scope, std::span<const std::byte> data) = 0;
   // Sends [offset, offset + length) of `file_descriptor` by sendfile(2).
@@ -48,8 +49,8 @@ class TcpStream {
   virtual int fd() const = 0;
 };
 
-// A listening socket. Accept survives what a peer can cause (ECONNABORTED) and pauses 100 ms when the
-// process is out of descriptors.
+// A listening socket. Accept survives what a peer can cause (ECONNABORTED) and pauses 100 ms when
+// the process is out of descriptors.
 class TcpListener {
  public:
   // Port 0: the kernel chooses; endpoint() tells. A taken port is FAILED_PRECONDITION naming it.
@@ -57,7 +58,8 @@ class TcpListener {
                                                            int backlog = 1024);
   virtual ~TcpListener() = default;
   // The stream belongs to `executor`, which may be another one.
-  virtual Co<absl::StatusOr<std::unique_ptr<TcpStream>>> Accept(CancelScope& scope, Executor executor,
+  virtual Co<absl::StatusOr<std::unique_ptr<TcpStream>>> Accept(CancelScope& scope,
+                                                                Executor executor,
                                                                 TcpStream::Options options) = 0;
   virtual const net::Endpoint& endpoint() const = 0;
   virtual void Close() = 0;
