@@ -38,7 +38,9 @@ function(df_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   add_test(NAME ${name}
     COMMAND ${name} --gtest_output=json:${PROJECT_BINARY_DIR}/test-results/${name}.json)
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT}
+  cmake_path(RELATIVE_PATH CMAKE_CURRENT_SOURCE_DIR BASE_DIRECTORY ${PROJECT_SOURCE_DIR}/tests OUTPUT_VARIABLE label)
+  string(REGEX REPLACE "/.*" "" label "${label}")
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${label}"
     ENVIRONMENT "DRAGONFLY_SOURCE_DIR=${PROJECT_SOURCE_DIR};DRAGONFLY_BIN_DIR=${PROJECT_BINARY_DIR}/bin")
 endfunction()
 
@@ -50,3 +52,16 @@ macro(df_subdirectories)
     add_subdirectory(${df_child_dir})
   endforeach()
 endmacro()
+
+# df_e2e(NAME [TIMEOUT seconds]): NAME.py of this folder, a unittest program that starts our binaries.
+function(df_e2e name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_test(NAME e2e_${name}
+    COMMAND python3 ${PROJECT_SOURCE_DIR}/tests/e2e/lib/run.py
+      ${CMAKE_CURRENT_SOURCE_DIR}/${name}.py --json ${PROJECT_BINARY_DIR}/test-results/e2e_${name}.json)
+  set_tests_properties(e2e_${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS e2e RUN_SERIAL TRUE
+    ENVIRONMENT "DRAGONFLY_SOURCE_DIR=${PROJECT_SOURCE_DIR};DRAGONFLY_BIN_DIR=${PROJECT_BINARY_DIR}/bin")
+endfunction()
