@@ -15,22 +15,22 @@
 
 namespace dragonfly::common::os {
 
-// The operating system as the project sees it: files, directories, clock, randomness. Everything that
-// touches a disk goes through an Env, so that a test can fill it, break it, tear its writes and lose
-// what was not synced (FaultyEnv), or keep it in memory under a simulated clock (SimulatedEnv).
+// The operating system as the project sees it: files, directories, clock, randomness. Everything
+// that touches a disk goes through an Env, so that a test can fill it, break it, tear its writes
+// and lose what was not synced (FaultyEnv), or keep it in memory under a simulated clock
+// (SimulatedEnv).
 //
-// Threading: every method of Env, Clock and File may be called from any thread; two writes to the same
-// bytes of a File are the caller's race. All calls block; none is longer than one system call, except
-// Sync and Allocate, which belong on a blocking pool.
-// Errors: absl::Status with the reason of common/status (kNoSpace for ENOSPC and EDQUOT, kDiskFault for
-// EIO, kNotFound, kConflict for EEXIST, kForbidden for EACCES and EPERM). The message names call, path
-// and errno text.
+// Threading: every method of Env, Clock and File may be called from any thread; two writes to the
+// same bytes of a File are the caller's race. All calls block; none is longer than one system call,
+// except Sync and Allocate, which belong on a blocking pool. Errors: absl::Status with the reason
+// of common/status (kNoSpace for ENOSPC and EDQUOT, kDiskFault for EIO, kNotFound, kConflict for
+// EEXIST, kForbidden for EACCES and EPERM). The message names call, path and errno text.
 
 class Clock {
  public:
   virtual ~Clock() = default;
-  // Time for deadlines and durations: starts at the wall clock and then only ever moves forward at the
-  // rate of the monotonic clock, whatever happens to the wall clock.
+  // Time for deadlines and durations: starts at the wall clock and then only ever moves forward at
+  // the rate of the monotonic clock, whatever happens to the wall clock.
   virtual absl::Time Now() const = 0;
   // Time for people, certificates and time stamps; may jump.
   virtual absl::Time WallNow() const = 0;
@@ -64,9 +64,11 @@ class File {
   virtual absl::Status Truncate(uint64_t size) = 0;
   virtual absl::Status SyncData() = 0;  // fdatasync
   virtual absl::StatusOr<FileInfo> Stat() const = 0;
-  // Descriptor for sendfile, ioctl(FICLONE) and the like; -1 for files that have none. Owned by File.
+  // Descriptor for sendfile, ioctl(FICLONE) and the like; -1 for files that have none. Owned by
+  // File.
   virtual int fd() const = 0;
-  // Reports what the kernel remembered of earlier writes. The file is closed afterwards, whatever it says.
+  // Reports what the kernel remembered of earlier writes. The file is closed afterwards, whatever
+  // it says.
   [[nodiscard]] virtual absl::Status Close() = 0;
 };
 
@@ -99,19 +101,22 @@ class Env {
 
   virtual const Clock& clock() const = 0;
 
-  // `mode`: permission bits of a file that is created. Never follows a symbolic link in the last component.
+  // `mode`: permission bits of a file that is created. Never follows a symbolic link in the last
+  // component.
   virtual absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, OpenMode open_mode,
                                                      uint32_t mode = 0600) = 0;
-  virtual absl::StatusOr<FileInfo> Stat(const std::string& path) = 0;  // does not follow a last link
-  virtual absl::Status Remove(const std::string& path) = 0;            // a file
-  virtual absl::Status RemoveTree(const std::string& path) = 0;        // a directory and all below it
+  virtual absl::StatusOr<FileInfo> Stat(
+      const std::string& path) = 0;                              // does not follow a last link
+  virtual absl::Status Remove(const std::string& path) = 0;      // a file
+  virtual absl::Status RemoveTree(const std::string& path) = 0;  // a directory and all below it
   // `replace` false: ALREADY_EXISTS instead of replacing `to` (RENAME_NOREPLACE).
-  virtual absl::Status Rename(const std::string& from, const std::string& to, bool replace = true) = 0;
+  virtual absl::Status Rename(const std::string& from, const std::string& to,
+                              bool replace = true) = 0;
   virtual absl::Status Link(const std::string& from, const std::string& to) = 0;  // hard link
   virtual absl::Status SyncDirectory(const std::string& path) = 0;
   virtual absl::StatusOr<std::vector<DirEntry>> List(const std::string& path) = 0;
-  // Creates `path` and missing parents with `mode`, and refuses what an attacker could have prepared:
-  // a symbolic link, a foreign owner, group or other write without the sticky bit.
+  // Creates `path` and missing parents with `mode`, and refuses what an attacker could have
+  // prepared: a symbolic link, a foreign owner, group or other write without the sticky bit.
   virtual absl::Status SafeMkdir(const std::string& path, uint32_t mode = 0700) = 0;
   virtual absl::StatusOr<DiskSpace> Space(const std::string& path) = 0;
   // ABORTED when another process holds it; the message carries the pid found in the file.
