@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,8 +20,11 @@ namespace dragonfly::dfdaemon::source {
 
 using HeaderList = std::vector<std::pair<std::string, std::string>>;
 
-// Who asked, which decides what may be dialled (docs/reference/egress.md): somebody on this host may reach
-// this host's loopback, a request that came by network may not.
+// As the length of a range: from its start to the end, wherever that is.
+inline constexpr uint64_t kToTheEnd = std::numeric_limits<uint64_t>::max();
+
+// Who asked, which decides what may be dialled (docs/reference/egress.md): somebody on this host
+// may reach this host's loopback, a request that came by network may not.
 enum class Requester { kLocalUser, kNetwork };
 
 struct SourceRequest {
@@ -34,7 +38,7 @@ struct SourceRequest {
 };
 
 struct SourceHead {
-  int http_status = 0;  // 200, 206; 0 for other schemes
+  int http_status = 0;                     // 200, 206; 0 for other schemes
   std::optional<uint64_t> content_length;  // of the whole content, not of this body
   uint64_t offset = 0;                     // of the first byte of this body
   bool ranges = false;                     // the origin serves ranges
@@ -48,7 +52,8 @@ class SourceStream {
  public:
   virtual ~SourceStream() = default;
   virtual const SourceHead& head() const = 0;
-  // At least one byte; OUT_OF_RANGE at the clean end, DATA_LOSS (kOriginProtocol) when it was cut short.
+  // At least one byte; OUT_OF_RANGE at the clean end, DATA_LOSS (kOriginProtocol) when it was cut
+  // short.
   virtual common::async::Co<absl::StatusOr<size_t>> Read(common::async::CancelScope& scope,
                                                          std::span<std::byte> out) = 0;
 };
@@ -62,24 +67,26 @@ struct SourceEntry {
 // Content outside the swarm. One for each family of schemes, found by SourceRegistry.
 //
 // Errors: kOriginUnreachable, kOriginStatus (with OriginError), kOriginProtocol, kOriginSilent,
-// kOriginChanged (the pinned validators do not hold), kForbidden (egress policy); UNIMPLEMENTED for what a
-// scheme cannot do. Thread: any executor.
+// kOriginChanged (the pinned validators do not hold), kForbidden (egress policy); UNIMPLEMENTED for
+// what a scheme cannot do. Thread: any executor.
 class Source {
  public:
   virtual ~Source() = default;
   // Length, validators and headers without the body.
   virtual common::async::Co<absl::StatusOr<SourceHead>> Stat(common::async::CancelScope& scope,
                                                              SourceRequest request) = 0;
-  // The content, or `range` of it. An origin without ranges answers with the whole: head().offset tells;
-  // the caller skips. A range past the end is OUT_OF_RANGE.
+  // The content, or `range` of it. An origin without ranges answers with the whole: head().offset
+  // tells; the caller skips. A range past the end is OUT_OF_RANGE.
   virtual common::async::Co<absl::StatusOr<std::unique_ptr<SourceStream>>> Read(
-      common::async::CancelScope& scope, SourceRequest request, std::optional<core::ByteRange> range) = 0;
+      common::async::CancelScope& scope, SourceRequest request,
+      std::optional<core::ByteRange> range) = 0;
   // Children of a directory.
-  virtual common::async::Co<absl::StatusOr<std::vector<SourceEntry>>> List(common::async::CancelScope& scope,
-                                                                           SourceRequest request) = 0;
+  virtual common::async::Co<absl::StatusOr<std::vector<SourceEntry>>> List(
+      common::async::CancelScope& scope, SourceRequest request) = 0;
   // Uploads [0, length) of a local file.
-  virtual common::async::Co<absl::Status> Put(common::async::CancelScope& scope, SourceRequest request,
-                                              std::string path, uint64_t length) = 0;
+  virtual common::async::Co<absl::Status> Put(common::async::CancelScope& scope,
+                                              SourceRequest request, std::string path,
+                                              uint64_t length) = 0;
 };
 
 // Sources by scheme ("http", "s3", ...). Built by main.cc, then constant.
