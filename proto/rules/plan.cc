@@ -8,12 +8,14 @@
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 namespace dragonfly::proto::rules {
 namespace {
 
 using ::google::protobuf::Descriptor;
 using ::google::protobuf::FieldDescriptor;
+using ::google::protobuf::OneofDescriptor;
 
 // A memo of pure functions of the table and the generated descriptors, both constant: the only
 // state of this library, and invisible from outside but for its speed.
@@ -33,6 +35,7 @@ class Plans {
   // nobody sees it unfinished, since all that it reaches is made under the same lock.
   const Plan& Make(const Descriptor& type);
   bool MakeStep(const FieldDescriptor& field, Step& step);
+  Step MakeOneof(const OneofDescriptor& oneof);
 
   std::shared_mutex mutex_;  // guards plans_; a finished Plan is read without it
   std::unordered_map<const Descriptor*, std::unique_ptr<Plan>> plans_;
@@ -47,9 +50,10 @@ const Row* FindRow(std::string_view message, std::string_view field) {
   return nullptr;
 }
 
-bool IsTime(const Descriptor& type) {
-  return &type == ::google::protobuf::Duration::descriptor() ||
-         &type == ::google::protobuf::Timestamp::descriptor();
+Shape ShapeOf(const Descriptor& type) {
+  if (&type == ::google::protobuf::Duration::descriptor()) return Shape::kDuration;
+  if (&type == ::google::protobuf::Timestamp::descriptor()) return Shape::kTimestamp;
+  return Shape::kMessage;
 }
 
 // What a field gets without a row.
@@ -58,7 +62,8 @@ Rule DefaultRule(const FieldDescriptor& field) {
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE) {
     return {Kind::kFinite, false, 0, kNoLimit, {}};
   }
-  if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && IsTime(*field.message_type())) {
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+      ShapeOf(*field.message_type()) != Shape::kMessage) {
     return {Kind::kCanonical, false, 0, kNoLimit, {}};
   }
   return {};
@@ -73,20 +78,30 @@ bool Plans::MakeStep(const FieldDescriptor& field, Step& step) {
     step.shape = Shape::kMap;
     return step.rule.kind == Kind::kHeaders;
   }
-  const bool is_message = field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
-  if (is_message && !IsTime(*field.message_type())) step.child = &Make(*field.message_type());
+  const Descriptor* type = field.message_type();
+  const Shape shape = type != nullptr ? ShapeOf(*type) : Shape::kScalar;
+  if (shape == Shape::kMessage) step.child = &Make(*type);
   if (field.is_repeated()) {
     step.shape = Shape::kRepeated;
     return step.rule.kind != Kind::kNone || step.child != nullptr;
   }
-  if (is_message) {
-    step.shape = Shape::kMessage;
-    step.required = step.rule.kind == Kind::kRequired ||
-                    (step.rule.kind == Kind::kSeconds && !field.has_optional_keyword());
-    return true;
+  step.shape = shape;
+  step.required = step.rule.kind == Kind::kRequired ||
+                  (step.rule.kind == Kind::kSeconds && !field.has_optional_keyword());
+  return step.rule.kind != Kind::kNone || step.child != nullptr;
+}
+
+Step Plans::MakeOneof(const OneofDescriptor& oneof) {
+  const Row* row = FindRow(oneof.containing_type()->full_name(), oneof.name());
+  Step step;
+  step.oneof = &oneof;
+  step.shape = Shape::kOneof;
+  step.required = row != nullptr && row->rule.kind == Kind::kRequired;
+  for (int i = 0; i < oneof.field_count(); ++i) {
+    Step member;
+    if (MakeStep(*oneof.field(i), member)) step.members.push_back(std::move(member));
   }
-  step.shape = Shape::kScalar;
-  return step.rule.kind != Kind::kNone;
+  return step;
 }
 
 const Plan& Plans::Make(const Descriptor& type) {
@@ -96,17 +111,11 @@ const Plan& Plans::Make(const Descriptor& type) {
   Plan& plan = *entry->second;  // `entry` does not survive the insertions below, the Plan does
   for (int i = 0; i < type.field_count(); ++i) {
     Step step;
-    if (MakeStep(*type.field(i), step)) plan.steps.push_back(step);
+    if (type.field(i)->real_containing_oneof() != nullptr) continue;
+    if (MakeStep(*type.field(i), step)) plan.steps.push_back(std::move(step));
   }
   for (int i = 0; i < type.real_oneof_decl_count(); ++i) {
-    const auto* oneof = type.oneof_decl(i);
-    const Row* row = FindRow(type.full_name(), oneof->name());
-    if (row == nullptr) continue;
-    Step step;
-    step.oneof = oneof;
-    step.shape = Shape::kOneof;
-    step.rule = row->rule;
-    plan.steps.push_back(step);
+    plan.steps.push_back(MakeOneof(*type.oneof_decl(i)));
   }
   return plan;
 }

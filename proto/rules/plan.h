@@ -12,7 +12,15 @@ namespace dragonfly::proto::rules {
 
 struct Plan;
 
-enum class Shape : std::uint8_t { kScalar, kMessage, kRepeated, kMap, kOneof };
+enum class Shape : std::uint8_t {
+  kScalar,
+  kMessage,
+  kDuration,
+  kTimestamp,
+  kRepeated,
+  kMap,
+  kOneof
+};
 
 // One field (or oneof) and all that is asked of it.
 struct Step {
@@ -23,6 +31,7 @@ struct Step {
   bool required = false;  // kMessage: must be present
   const Plan* child =
       nullptr;  // kMessage, kRepeated of messages; types refer to each other in circles
+  std::vector<Step> members;  // kOneof: its fields, of which one at most is looked at
 };
 
 struct Plan {

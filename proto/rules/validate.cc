@@ -26,8 +26,10 @@ struct Breach {
   std::string path;
   std::string problem;
 
-  void Under(std::string_view parent) {
-    path = path.empty() ? std::string(parent) : std::string(parent) + "." + path;
+  // Puts a field's name in front; an index belongs to the name before it.
+  void Under(const std::string& name) {
+    const bool joined = path.empty() || path.front() == '[';
+    path.insert(0, joined ? name : name + ".");
   }
 };
 
@@ -80,11 +82,11 @@ bool CheckSubmessage(const Step& step, const pb::Message& message, int depth, Br
     return Settle(step.required ? "is missing; it is required" : "", breach);
   }
   const pb::Message& child = reflection.GetMessage(message, step.field);
-  if (const auto* duration = pb::DynamicCastToGenerated<pb::Duration>(&child)) {
-    return Settle(DurationProblem(step.rule, *duration), breach);
+  if (step.shape == Shape::kDuration) {
+    return Settle(DurationProblem(step.rule, static_cast<const pb::Duration&>(child)), breach);
   }
-  if (const auto* timestamp = pb::DynamicCastToGenerated<pb::Timestamp>(&child)) {
-    return Settle(TimestampProblem(*timestamp), breach);
+  if (step.shape == Shape::kTimestamp) {
+    return Settle(TimestampProblem(static_cast<const pb::Timestamp&>(child)), breach);
   }
   return Walk(*step.child, child, depth + 1, breach);
 }
@@ -123,31 +125,50 @@ bool CheckElements(const Step& step, const pb::Message& message, int depth, Brea
       return true;
     }
     if (!good) {
-      // The index belongs to this field's name, which Walk puts in front.
-      std::string index = "[" + std::to_string(i) + "]";
-      breach.path = breach.path.empty() ? std::move(index) : std::move(index) + "." + breach.path;
+      breach.Under("[" + std::to_string(i) + "]");
       return false;
     }
   }
   return true;
 }
 
-bool CheckStep(const Step& step, const pb::Message& message, int depth, Breach& breach) {
+bool CheckField(const Step& step, const pb::Message& message, int depth, Breach& breach) {
+  bool good = true;
   switch (step.shape) {
-    case Shape::kOneof:
-      return Settle(message.GetReflection()->HasOneof(message, step.oneof)
-                        ? ""
-                        : "is missing; exactly one of its fields is required, and this version may "
-                          "not know the one that was sent",
-                    breach);
     case Shape::kScalar:
-      return CheckScalar(step, message, breach);
+      good = CheckScalar(step, message, breach);
+      break;
     case Shape::kMessage:
-      return CheckSubmessage(step, message, depth, breach);
+    case Shape::kDuration:
+    case Shape::kTimestamp:
+      good = CheckSubmessage(step, message, depth, breach);
+      break;
     case Shape::kMap:
-      return CheckHeaders(step, message, breach);
+      good = CheckHeaders(step, message, breach);
+      break;
     case Shape::kRepeated:
-      return CheckElements(step, message, depth, breach);
+      good = CheckElements(step, message, depth, breach);
+      break;
+    case Shape::kOneof:
+      break;
+  }
+  if (!good) breach.Under(step.field->name());
+  return good;
+}
+
+bool CheckOneof(const Step& step, const pb::Message& message, int depth, Breach& breach) {
+  const FieldDescriptor* member =
+      message.GetReflection()->GetOneofFieldDescriptor(message, step.oneof);
+  if (member == nullptr) {
+    if (!step.required) return true;
+    breach.path = step.oneof->name();
+    breach.problem =
+        "is missing; exactly one of its fields is required, and this version may not know the one "
+        "that was sent";
+    return false;
+  }
+  for (const Step& candidate : step.members) {
+    if (candidate.field == member) return CheckField(candidate, message, depth, breach);
   }
   return true;
 }
@@ -155,14 +176,9 @@ bool CheckStep(const Step& step, const pb::Message& message, int depth, Breach& 
 bool Walk(const Plan& plan, const pb::Message& message, int depth, Breach& breach) {
   if (depth > kMaxDepth) return Settle("is nested too deep; 16 levels are allowed", breach);
   for (const Step& step : plan.steps) {
-    if (CheckStep(step, message, depth, breach)) continue;
-    const std::string& name = step.shape == Shape::kOneof ? step.oneof->name() : step.field->name();
-    if (!breach.path.empty() && breach.path.front() == '[') {
-      breach.path.insert(0, name);
-    } else {
-      breach.Under(name);
-    }
-    return false;
+    const bool good = step.shape == Shape::kOneof ? CheckOneof(step, message, depth, breach)
+                                                  : CheckField(step, message, depth, breach);
+    if (!good) return false;
   }
   return true;
 }
