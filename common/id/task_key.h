@@ -7,8 +7,8 @@
 
 namespace dragonfly::common::id {
 
-// The three kinds of task differ in values, never in code: name space of ids, time to live, eviction
-// class, folder. A kind selects a TaskPolicy; nothing else may branch on it.
+// The three kinds of task differ in values, never in code: name space of ids, time to live,
+// eviction class, folder. A kind selects a TaskPolicy; nothing else may branch on it.
 enum class TaskKind : uint8_t { kStandard = 0, kPersistent = 1, kPersistentCache = 2 };
 
 inline constexpr TaskKind kAllTaskKinds[] = {TaskKind::kStandard, TaskKind::kPersistent,
