@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,7 +18,8 @@
 
 namespace dragonfly::dfdaemon::task {
 
-// What a caller wants (common.v2.Download in our words). The adapters in service/ and proxy/ make it.
+// What a caller wants (common.v2.Download in our words). The adapters in service/ and proxy/ make
+// it.
 struct DownloadRequest {
   common::id::TaskKey key;
   std::string url;
@@ -52,9 +52,9 @@ struct DownloadStarted {
   bool from_disk = false;               // everything was here already
 };
 
-// Receives what happens to one request. Started at most once and before any piece; every piece that is
-// part of the request once, those on disk first; Finished exactly once and last.
-// Threading: called on the task's executor; must not block. A consumer that cannot take more says so with
+// Receives what happens to one request. Started at most once and before any piece; every piece that
+// is part of the request once, those on disk first; Finished exactly once and last. Threading:
+// called on the task's executor; must not block. A consumer that cannot take more says so with
 // `congested()`, and is given nothing until it calls its handle's Resume().
 class Consumer {
  public:
@@ -66,21 +66,19 @@ class Consumer {
   virtual bool congested() const { return false; }
 };
 
-// One caller's hold on a download. Destroying it detaches the caller: its consumer is not called any more
-// once the destructor has returned (on the executor's own thread), or soon after (from another).
+// One caller's hold on a download. Destroying it detaches the caller: its consumer is not called
+// any more once the destructor has returned (on the executor's own thread), or soon after (from
+// another).
 class DownloadHandle {
  public:
   virtual ~DownloadHandle() = default;
   // Ends the request with `reason`; OnFinished is called.
   virtual void Cancel(absl::Status reason) = 0;
   virtual void Resume() = 0;
-  // Reads content that OnPiece has announced.
-  virtual absl::Status ReadAt(uint64_t offset, std::span<std::byte> out) const = 0;
 };
 
-// The tasks of this node while they move. Requests for one task share one Download; what fails or goes
-// away is a request, never the task of the others.
-// Threading: any thread.
+// The tasks of this node while they move. Requests for one task share one Download; what fails or
+// goes away is a request, never the task of the others. Threading: any thread.
 class TaskEngine {
  public:
   virtual ~TaskEngine() = default;

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "common/async/blocking_pool.h"
+#include "common/async/cancel_scope.h"
+#include "common/async/runtime.h"
+#include "common/async/task_group.h"
+#include "dfdaemon/node/scheduler_session.h"
+#include "dfdaemon/storage/content_store.h"
+#include "dfdaemon/task/task_engine.h"
+
+namespace dragonfly::dfdaemon::service {
+
+// What the services work with. Owned by the application; everything lives until the servers are
+// down and `group` is joined.
+struct ServiceDeps {
+  common::async::Executor executor;  // where coroutines of calls run, with the next two
+  common::async::TaskGroup* group = nullptr;
+  common::async::CancelScope* scope = nullptr;
+  common::async::BlockingPool* pool = nullptr;
+  task::TaskEngine* engine = nullptr;
+  storage::ContentStore* store = nullptr;
+  node::SchedulerClient* schedulers = nullptr;
+  std::string host_id;
+  uint32_t concurrent_piece_count = 8;
+};
+
+}  // namespace dragonfly::dfdaemon::service

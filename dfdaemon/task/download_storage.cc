@@ -1,0 +1,216 @@
+// The part of Download that deals with its file, its digests and its consumers.
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/log/log.h"
+#include "common/status/reason.h"
+#include "common/status/strings.h"
+#include "dfdaemon/task/download.h"
+
+namespace dragonfly::dfdaemon::task {
+
+using common::status::ErrorReason;
+
+void Download::OpenFile(core::Geometry geometry) {
+  if (file_ == nullptr) {
+    group_.Spawn(CreateFile(geometry));
+    return;
+  }
+  if (geometry.content_length.has_value() && !file_->meta().geometry.content_length.has_value()) {
+    file_status_ = file_->SetContentLength(*geometry.content_length);
+    file_changed_.NotifyAll();
+  }
+  TellStarted();
+}
+
+common::async::Co<void> Download::CreateFile(core::Geometry geometry) {
+  storage::CreateOptions create;
+  create.url = principal_.url;
+  create.piece_length = geometry.piece_length;
+  create.content_length = geometry.content_length;
+  create.time_to_live = options_.task_ttl;
+  auto job = [store = deps_.store, key = key_, create] { return store->Create(key, create); };
+  absl::StatusOr<std::shared_ptr<storage::TaskFile>> file =
+      co_await common::async::RunBlocking(*deps_.pool, scope_, std::move(job));
+  if (scope_.cancelled()) co_return;
+  OnFile(std::move(file));
+}
+
+void Download::OnFile(absl::StatusOr<std::shared_ptr<storage::TaskFile>> file) {
+  file_status_ = file.status();
+  if (file.ok()) {
+    file_ = std::move(*file);
+    pin_ = file_->MakePin();
+    // What the core has learned while the file was being made.
+    const core::Geometry& geometry = core_.geometry();
+    if (geometry.content_length.has_value() && !file_->meta().geometry.content_length.has_value()) {
+      file_status_ = file_->SetContentLength(*geometry.content_length);
+    }
+    RestartFollowers();
+    TellStarted();
+  }
+  file_changed_.NotifyAll();
+  if (file_status_.ok()) return;
+  // Without storage nobody can be served: a full disk is everybody's error.
+  std::vector<core::RequestId> all;
+  for (const auto& [id, request] : requests_) all.push_back(id);
+  for (core::RequestId id : all) CancelRequest(id, file_status_);
+}
+
+common::async::Co<absl::Status> Download::WaitForFile(common::async::CancelScope& scope) {
+  while (file_ == nullptr) {
+    if (!file_status_.ok()) co_return file_status_;
+    absl::Status waited = co_await file_changed_.Wait(scope);
+    if (!waited.ok()) co_return waited;
+  }
+  co_return absl::OkStatus();
+}
+
+void Download::Discard(const absl::Status& why) {
+  common::log::Warning("content discarded", common::log::kv("task", key_.id),
+                       common::log::kv("why", why.message()));
+  for (auto& [id, scope] : fetches_) scope->Cancel(why);
+  fetches_.clear();
+  StopSource();
+  followers_.clear();
+  pin_.reset();
+  file_.reset();
+  file_status_ = deps_.store->Delete(key_);
+  for (auto& [id, request] : requests_) request->Forget();
+}
+
+void Download::TellStarted() {
+  if (file_ == nullptr) return;
+  const storage::TaskMeta meta = file_->meta();
+  if (!meta.geometry.content_length.has_value()) return;
+  std::vector<core::RequestId> unsatisfiable;
+  for (auto& [id, request] : requests_) {
+    if (request->started()) continue;
+    const std::optional<core::ByteRange>& range = request->request().range;
+    if (range.has_value() && range->start >= *meta.geometry.content_length) {
+      unsatisfiable.push_back(id);
+      continue;
+    }
+    DownloadStarted started;
+    started.task_id = key_.id;
+    started.peer_id = peer_id_;
+    started.geometry = meta.geometry;
+    started.range = range;
+    started.response_header = meta.response_header;
+    started.from_disk = file_->complete();
+    const PieceSpan span = PiecesOf(meta.geometry, range);
+    for (core::PieceNumber number = span.begin; number < span.end; ++number) {
+      core::PieceInfo piece;
+      piece.number = number;
+      piece.offset = meta.geometry.offset_of(number);
+      piece.length = meta.geometry.length_of(number);
+      started.pieces.push_back(std::move(piece));
+    }
+    request->TellStarted(started, *file_);
+  }
+  for (core::RequestId id : unsatisfiable) {
+    CancelRequest(id, common::status::MakeStatus(
+                          absl::StatusCode::kFailedPrecondition, ErrorReason::kInvalidArgument,
+                          absl::StrCat("range: begins past the end of a content of ",
+                                       *meta.geometry.content_length, " bytes")));
+  }
+}
+
+void Download::TellPiece(const core::PieceInfo& piece) {
+  file_changed_.NotifyAll();
+  if (deps_.metrics != nullptr) deps_.metrics->OnTraffic(piece.traffic, piece.length);
+  for (auto& [id, request] : requests_) request->TellPiece(piece);
+}
+
+void Download::FollowDigest(const DownloadRequest& request) {
+  if (!request.digest.has_value() || request.range.has_value() || file_ == nullptr) return;
+  const common::digest::Algorithm algorithm = request.digest->algorithm;
+  if (followers_.contains(algorithm)) return;
+  auto follower = std::make_shared<Follower>();
+  follower->scope = std::make_shared<common::async::CancelScope>(scope_);
+  absl::StatusOr<std::unique_ptr<DigestFollower>> made =
+      DigestFollower::Create(*deps_.pool, file_, algorithm);
+  if (made.ok()) {
+    follower->follower = std::move(*made);
+    group_.Spawn(RunFollower(follower));
+  } else {
+    follower->result = made.status();
+  }
+  followers_.emplace(algorithm, std::move(follower));
+}
+
+void Download::RestartFollowers() {
+  for (auto& [algorithm, follower] : followers_) {
+    follower->scope->Cancel(absl::CancelledError("the content is read anew"));
+  }
+  followers_.clear();
+  for (auto& [id, request] : requests_) FollowDigest(request->request());
+}
+
+common::async::Co<void> Download::RunFollower(std::shared_ptr<Follower> follower) {
+  absl::StatusOr<common::digest::Digest> result =
+      co_await follower->follower->Run(*follower->scope, file_changed_);
+  follower->result = std::move(result);
+  file_changed_.NotifyAll();
+}
+
+common::async::Co<void> Download::RunDigest(core::RequestId id) {
+  core::DigestChecked checked;
+  checked.request = id;
+  checked.status = co_await WaitForFile(scope_);
+  AttachedRequest* request = Find(id);
+  if (request != nullptr && checked.status.ok() && request->request().digest.has_value() &&
+      !request->request().range.has_value()) {
+    const common::digest::Digest expected = *request->request().digest;
+    FollowDigest(request->request());
+    const std::shared_ptr<Follower> follower = followers_.at(expected.algorithm);
+    while (!follower->result.has_value() && checked.status.ok()) {
+      checked.status = co_await file_changed_.Wait(scope_);
+    }
+    if (checked.status.ok()) checked.status = follower->result->status();
+    if (checked.status.ok() && **follower->result != expected) {
+      checked.status = common::status::MakeStatus(
+          absl::StatusCode::kDataLoss, ErrorReason::kDigestMismatch,
+          absl::StrCat("digest: the content is ", (*follower->result)->ToString(), ", expected ",
+                       expected.ToString()));
+    }
+  }
+  if (scope_.cancelled()) co_return;
+  Feed(std::move(checked));
+}
+
+void Download::Finish(core::RequestId id, absl::Status status) {
+  AttachedRequest* request = Find(id);
+  if (request == nullptr) return;
+  if (status.ok()) {
+    group_.Spawn(RunPublish(id));
+    return;
+  }
+  request->TellFinished(status);
+  requests_.erase(id);
+}
+
+common::async::Co<void> Download::RunPublish(core::RequestId id) {
+  absl::Status status = co_await WaitForFile(scope_);
+  if (status.ok()) TellStarted();
+  AttachedRequest* request = Find(id);
+  if (request == nullptr) co_return;
+  if (status.ok() && request->request().output.has_value()) {
+    auto job = [file = file_, output = *request->request().output]() -> absl::Status {
+      return file->Publish(output).status();
+    };
+    status = co_await common::async::RunBlocking(*deps_.pool, scope_, std::move(job));
+  }
+  request = Find(id);
+  if (request == nullptr) co_return;
+  while (status.ok() && request->TellPieces(*file_) == AttachedRequest::Told::kCongested) {
+    status = co_await resumed_.Wait(scope_);
+    request = Find(id);
+    if (request == nullptr) co_return;
+  }
+  request->TellFinished(status);
+  requests_.erase(id);
+}
+
+}  // namespace dragonfly::dfdaemon::task
