@@ -168,6 +168,48 @@ class AsioTcpStream final : public TcpStream {
     co_return absl::OkStatus();
   }
 
+  absl::StatusOr<size_t> TryRead(std::span<std::byte> out) override {
+    while (true) {
+      const ssize_t got =
+          recv(fd(), out.data(), std::min(out.size(), kMaxBytesPerCall), MSG_DONTWAIT);
+      const int error = errno;
+      if (got > 0) return static_cast<size_t>(got);
+      if (got == 0) return absl::OutOfRangeError(peer_.ToString() + " ended the stream");
+      if (error == EINTR) continue;
+      if (WouldBlock(error)) return size_t{0};
+      return SocketError(error, "reading from", peer_);
+    }
+  }
+
+  absl::StatusOr<size_t> TryWrite(std::span<const std::byte> data) override {
+    while (true) {
+      const ssize_t sent = send(fd(), data.data(), std::min(data.size(), kMaxBytesPerCall),
+                                MSG_DONTWAIT | MSG_NOSIGNAL);
+      const int error = errno;
+      if (sent >= 0) return static_cast<size_t>(sent);
+      if (error == EINTR) continue;
+      if (WouldBlock(error)) return size_t{0};
+      return SocketError(error, "writing to", peer_);
+    }
+  }
+
+  Co<absl::Status> WaitReadable(CancelScope& scope) override {
+    if (scope.cancelled()) co_return CancelledBy(scope);
+    absl::Status ready = co_await WaitFor(scope, socket_base::wait_read, "reading from");
+    co_return ready;
+  }
+
+  Co<absl::Status> WaitWritable(CancelScope& scope) override {
+    if (scope.cancelled()) co_return CancelledBy(scope);
+    absl::Status ready = co_await WaitFor(scope, socket_base::wait_write, "writing to");
+    co_return ready;
+  }
+
+  void SetReadLowWater(size_t bytes) override {
+    constexpr size_t kMax = std::numeric_limits<int>::max();
+    SetInt(fd(), SOL_SOCKET, SO_RCVLOWAT, static_cast<int>(std::min(bytes, kMax)));
+  }
+
   Co<absl::Status> SendFile(CancelScope& scope, int file_descriptor, uint64_t offset,
                             uint64_t length) override {
     if (scope.cancelled()) co_return CancelledBy(scope);

@@ -38,6 +38,16 @@ class TcpStream {
   // middle.
   virtual Co<absl::Status> ReadExactly(CancelScope& scope, std::span<std::byte> out) = 0;
   virtual Co<absl::Status> WriteAll(CancelScope& scope, std::span<const std::byte> data) = 0;
+  // What the socket takes or gives at once; 0 when it would block (`out` and `data` not empty).
+  // Errors as above. For loops that hold no buffer while they wait; they wait now and then even
+  // when data is there, for the sake of the thread's other coroutines.
+  virtual absl::StatusOr<size_t> TryRead(std::span<std::byte> out) = 0;
+  virtual absl::StatusOr<size_t> TryWrite(std::span<const std::byte> data) = 0;
+  // OK when it is worth a try; through the event loop, also when it is ready already.
+  virtual Co<absl::Status> WaitReadable(CancelScope& scope) = 0;
+  virtual Co<absl::Status> WaitWritable(CancelScope& scope) = 0;
+  // WaitReadable then waits for so many bytes, or the end of the stream (SO_RCVLOWAT). 1 at first.
+  virtual void SetReadLowWater(size_t bytes) = 0;
   // Sends [offset, offset + length) of `file_descriptor` by sendfile(2).
   virtual Co<absl::Status> SendFile(CancelScope& scope, int file_descriptor, uint64_t offset,
                                     uint64_t length) = 0;
