@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace dragonfly::common::config {
+
+// A parsed YAML document without the parser: what a schema needs to know of it.
+struct Value {
+  enum class Kind { kNull, kScalar, kList, kMap };
+  Kind kind = Kind::kNull;
+  int line = 0;                                    // 1-based
+  std::string scalar;                              // of a scalar, as written (quotes removed)
+  std::vector<Value> list;                         // of a list
+  std::vector<std::pair<std::string, Value>> map;  // of a map, in the order of the file
+};
+
+// INVALID_ARGUMENT "name:line: ..." for text that is no YAML, has a key twice, more than 10,000
+// values or more than 32 levels. Anchors and aliases are refused: a file of a few lines could be
+// made to expand without end.
+absl::StatusOr<Value> ParseYaml(std::string_view text, std::string_view name);
+
+}  // namespace dragonfly::common::config
