@@ -26,16 +26,17 @@ class ParentLink {
   virtual std::optional<transfer::PieceTarget> target() const = 0;
 };
 
-// Opens links to parents over pooled channels. Addresses come from a scheduler: the egress policy is asked
-// before anything is dialled, this node itself is refused, and a target that failed is left alone for a
-// growing while.
+// Opens links to parents over pooled channels. Addresses come from a scheduler: the egress policy
+// is asked before anything is dialled, this node itself is refused, and a target that failed is
+// left alone for a growing while.
 class ParentDialer {
  public:
   virtual ~ParentDialer() = default;
-  // `on_news` on `executor`, never from inside Open. ParentEnded is the last news of the pieces stream;
-  // loads may follow it while the link lives.
-  virtual std::unique_ptr<ParentLink> Open(common::async::Executor executor, common::id::TaskKey key,
-                                           core::ParentInfo parent, std::vector<core::PieceNumber> interested,
+  // `on_news` on `executor`, never from inside Open. ParentEnded is the last news of the pieces
+  // stream; loads may follow it while the link lives.
+  virtual std::unique_ptr<ParentLink> Open(common::async::Executor executor,
+                                           common::id::TaskKey key, core::ParentInfo parent,
+                                           std::vector<core::PieceNumber> interested,
                                            std::function<void(ParentNews)> on_news) = 0;
 };
 
