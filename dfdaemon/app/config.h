@@ -10,8 +10,8 @@
 
 namespace dragonfly::dfdaemon::app {
 
-// dfdaemon.yaml. Keys, types and defaults are upstream's (docs/reference/dfdaemon-config.md, made from the
-// table in config.cc); what is ours alone is marked so.
+// dfdaemon.yaml. Keys, types and defaults are upstream's (docs/reference/dfdaemon-config.md, made
+// from the table in config.cc); what is ours alone is marked so.
 
 struct HostConfig {
   std::string hostname;  // empty: the system's
@@ -85,7 +85,8 @@ struct Config {
   ListenConfig health{"", 4003};
   ListenConfig metrics{"", 4002};
   bool enable_ipv6 = false;
-  bool egress_allow_loopback = false;  // ours: origins and parents on loopback for callers by network
+  bool egress_allow_loopback =
+      false;  // ours: origins and parents on loopback for callers by network
 };
 
 }  // namespace dragonfly::dfdaemon::app

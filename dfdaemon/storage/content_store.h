@@ -38,16 +38,17 @@ struct TaskMeta {
   std::string url;  // where it came from, for people; without credentials
   Geometry geometry;
   Validators validators;
-  std::vector<std::pair<std::string, std::string>> response_header;  // of the origin, to be replayed
+  std::vector<std::pair<std::string, std::string>>
+      response_header;  // of the origin, to be replayed
   absl::Duration time_to_live;
   EvictionClass eviction_class = EvictionClass::kCache;
   absl::Time created_at;
   std::optional<absl::Time> finished_at;  // all pieces there
 };
 
-// One piece on its way to disk. Blocks are written in order, from the piece's first byte; the crc32 is
-// computed on the way. Destroyed without Commit: aborted, the piece is free again.
-// Threading: one thread at a time.
+// One piece on its way to disk. Blocks are written in order, from the piece's first byte; the crc32
+// is computed on the way. Destroyed without Commit: aborted, the piece is free again. Threading:
+// one thread at a time.
 class PieceWriter {
  public:
   virtual ~PieceWriter() = default;
@@ -56,11 +57,12 @@ class PieceWriter {
   virtual absl::Status Write(std::span<const std::byte> block, bool verified) = 0;
   virtual uint64_t written() const = 0;
   virtual uint32_t crc32() const = 0;  // of what was written so far
-  // The piece becomes visible. DATA_LOSS (kPieceCorrupt) when `expected_crc32` is given and differs,
-  // or when bytes are missing; the piece is then free again. For a last piece of unknown length the
-  // bytes written are its length.
-  virtual absl::StatusOr<PieceInfo> Commit(std::optional<uint32_t> expected_crc32, std::string parent_id,
-                                           core::TrafficType traffic, absl::Duration cost) = 0;
+  // The piece becomes visible. DATA_LOSS (kPieceCorrupt) when `expected_crc32` is given and
+  // differs, or when bytes are missing; the piece is then free again. For a last piece of unknown
+  // length the bytes written are its length.
+  virtual absl::StatusOr<PieceInfo> Commit(std::optional<uint32_t> expected_crc32,
+                                           std::string parent_id, core::TrafficType traffic,
+                                           absl::Duration cost) = 0;
   virtual void Abort() = 0;
 };
 
@@ -71,7 +73,8 @@ class PieceReader {
   virtual const PieceInfo& info() const = 0;
   // Bytes [offset, offset + out.size()) of the piece; all of them or an error.
   virtual absl::Status ReadAt(uint64_t offset, std::span<std::byte> out) const = 0;
-  // For sendfile: descriptor and the offset of the piece's first byte in it; -1 where there is none.
+  // For sendfile: descriptor and the offset of the piece's first byte in it; -1 where there is
+  // none.
   virtual int fd() const = 0;
   virtual uint64_t file_offset() const = 0;
 };
@@ -103,30 +106,30 @@ struct TaskChange {
 
 // One task on disk. Shared by a running download, its consumers and the uploads to other peers.
 //
-// Threading: every method from any thread. Observers are called on the thread that caused the change,
-// without locks held; they must not block.
+// Threading: every method from any thread. Observers are called on the thread that caused the
+// change, without locks held; they must not block.
 class TaskFile {
  public:
   virtual ~TaskFile() = default;
 
   virtual const TaskKey& key() const = 0;
   virtual TaskMeta meta() const = 0;
-  // The content length, learned at the end of an origin's stream (or later confirmed). FAILED_PRECONDITION
-  // when it contradicts what is known or stored.
+  // The content length, learned at the end of an origin's stream (or later confirmed).
+  // FAILED_PRECONDITION when it contradicts what is known or stored.
   virtual absl::Status SetContentLength(uint64_t bytes) = 0;
-  virtual absl::Status SetOrigin(Validators validators,
-                                 std::vector<std::pair<std::string, std::string>> response_header) = 0;
+  virtual absl::Status SetOrigin(
+      Validators validators, std::vector<std::pair<std::string, std::string>> response_header) = 0;
 
-  // Claims a piece for writing. ALREADY_EXISTS: it is there; ABORTED (kConflict): somebody writes it;
-  // RESOURCE_EXHAUSTED (kNoSpace).
+  // Claims a piece for writing. ALREADY_EXISTS: it is there; ABORTED (kConflict): somebody writes
+  // it; RESOURCE_EXHAUSTED (kNoSpace).
   virtual absl::StatusOr<std::unique_ptr<PieceWriter>> Begin(PieceNumber number) = 0;
 
   virtual bool HasPiece(PieceNumber number) const = 0;
   virtual std::optional<PieceInfo> Piece(PieceNumber number) const = 0;
   virtual std::vector<PieceNumber> FinishedPieces() const = 0;
   virtual bool complete() const = 0;
-  // NOT_FOUND while it is not finished. Pieces that were not durable at the last crash are hashed here,
-  // once; a bad one is dropped (kPieceLost) and NOT_FOUND.
+  // NOT_FOUND while it is not finished. Pieces that were not durable at the last crash are hashed
+  // here, once; a bad one is dropped (kPieceLost) and NOT_FOUND.
   virtual absl::StatusOr<std::unique_ptr<PieceReader>> OpenPiece(PieceNumber number) = 0;
 
   // End of the readable bytes that begin at `offset`: finished pieces and verified blocks.
@@ -136,8 +139,9 @@ class TaskFile {
   // Fills `out` from [offset, ...); OUT_OF_RANGE unless all of it is readable.
   virtual absl::Status ReadAt(uint64_t offset, std::span<std::byte> out) const = 0;
 
-  // The output exists when this returns OK, complete and under its final name, and never before: temporary
-  // name in the same folder, then rename. Blocks (a copy can be long): run it on a blocking pool.
+  // The output exists when this returns OK, complete and under its final name, and never before:
+  // temporary name in the same folder, then rename. Blocks (a copy can be long): run it on a
+  // blocking pool.
   virtual absl::StatusOr<PublishMethod> Publish(const Output& output) = 0;
 
   virtual std::unique_ptr<Pin> MakePin() = 0;
@@ -171,17 +175,18 @@ class ContentStore {
   // NOT_FOUND.
   virtual absl::StatusOr<std::shared_ptr<TaskFile>> Find(const TaskKey& key) = 0;
   // The task that is there, if its piece length and known content length agree (FAILED_PRECONDITION
-  // otherwise), or a new one. RESOURCE_EXHAUSTED (kNoSpace) when the content would not fit beside the
-  // reserve and what is promised.
-  virtual absl::StatusOr<std::shared_ptr<TaskFile>> Create(const TaskKey& key, const CreateOptions& options) = 0;
+  // otherwise), or a new one. RESOURCE_EXHAUSTED (kNoSpace) when the content would not fit beside
+  // the reserve and what is promised.
+  virtual absl::StatusOr<std::shared_ptr<TaskFile>> Create(const TaskKey& key,
+                                                           const CreateOptions& options) = 0;
   // Forgets the task first, then its bytes; readers that are open go on. OK if there is none.
   virtual absl::Status Delete(const TaskKey& key) = 0;
   virtual std::vector<TaskKey> List() const = 0;
   virtual StoreUsage usage() const = 0;
   // Makes everything finished so far durable: content first, then a durable record.
   virtual absl::Status Sync() = 0;
-  // Removes what is past its time to live, then the least recently used down to the low watermark when
-  // the disk is above the high one; pinned tasks stay. The keys removed.
+  // Removes what is past its time to live, then the least recently used down to the low watermark
+  // when the disk is above the high one; pinned tasks stay. The keys removed.
   virtual std::vector<TaskKey> CollectGarbage() = 0;
 };
 
