@@ -7,7 +7,7 @@ build_packages=(
   g++ cmake ninja-build pkg-config ccache mold git ca-certificates
   libgrpc++-dev protobuf-compiler-grpc protobuf-compiler libprotobuf-dev libabsl-dev
   libspdlog-dev libfmt-dev libyaml-cpp-dev libssl-dev libgtest-dev libgmock-dev
-  nlohmann-json3-dev libboost-dev libcurl4-openssl-dev libcli11-dev libre2-dev libisal-dev
+  nlohmann-json3-dev libboost-dev libcurl4-openssl-dev libidn2-dev libcli11-dev libre2-dev libisal-dev
   zlib1g-dev prometheus-cpp-dev
 )
 test_packages=(nginx-light python3 curl procps)
