@@ -71,20 +71,24 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(
   return journal;
 }
 
+// Under a temporary name first: a segment that is there has a whole header, whenever the power went.
 absl::Status Journal::CreateSegment(uint64_t number) {
   const std::string path = PathOf(number);
+  const std::string temporary = path + ".new";
+  (void)env_.Remove(temporary);
   absl::StatusOr<std::unique_ptr<common::os::File>> file =
-      env_.Open(path, common::os::OpenMode::kCreateExclusive, 0600);
+      env_.Open(temporary, common::os::OpenMode::kCreateExclusive, 0600);
   if (!file.ok()) return file.status();
   file_ = std::move(*file);
   number_ = number;
   records_ = 0;
   allocated_ = 0;
   end_ = kSegmentHeaderBytes;
-  if (absl::Status room = Reserve(0, true); !room.ok()) return room;
-  if (absl::Status wrote = file_->WriteAt(0, Bytes(EncodeSegmentHeader())); !wrote.ok())
-    return wrote;
-  return env_.SyncDirectory(folder_);
+  absl::Status made = Reserve(0, true);
+  if (made.ok()) made = file_->WriteAt(0, Bytes(EncodeSegmentHeader()));
+  if (made.ok()) made = file_->SyncData();
+  if (made.ok()) made = env_.Rename(temporary, path);
+  return made.ok() ? env_.SyncDirectory(folder_) : made;
 }
 
 absl::Status Journal::OpenSegment(uint64_t number,

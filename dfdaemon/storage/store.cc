@@ -35,6 +35,10 @@ std::string_view FolderOf(TaskKind kind) {
   return "tasks";
 }
 
+uint64_t Share(uint64_t total, uint32_t percent) {
+  return total / 100 * percent + total % 100 * percent / 100;
+}
+
 // Ids become paths: nothing else may.
 bool IsSafeId(const std::string& id) {
   return id.size() >= 4 && id.size() <= 128 && std::all_of(id.begin(), id.end(), [](char c) {
@@ -310,8 +314,8 @@ class Store final : public ContentStore, public JournalWriter {
       total = space->total_bytes;
       used = total - std::min(total, space->available_bytes);
     }
-    if (used <= total / 100 * options_.high_percent) return 0;
-    return used - total / 100 * options_.low_percent;
+    if (used <= Share(total, options_.high_percent)) return 0;
+    return used - Share(total, options_.low_percent);
   }
 
   std::vector<std::shared_ptr<TaskState>> Tasks() const {

@@ -1,0 +1,175 @@
+// Finished tasks under callers' paths, with the callers' rights.
+
+#include "dfdaemon/storage/output.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "common/status/reason.h"
+#include "tests/unit/dfdaemon_storage/store_world.h"
+
+namespace dragonfly::dfdaemon::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+class OutputTest : public ::testing::Test {
+ protected:
+  OutputTest() {
+    char name[] = "/tmp/dragonfly-output-XXXXXX";
+    folder_ = fs::canonical(mkdtemp(name)).string();
+    chmod(folder_.c_str(), 0755);
+    content_ = BytesOf(0, 100'000, 'q');
+    std::ofstream(folder_ + "/content") << content_;
+    auto file = common::os::PosixEnv().Open(folder_ + "/content", common::os::OpenMode::kRead);
+    file_ = std::move(*file);
+  }
+  ~OutputTest() override {
+    (void)file_->Close();
+    fs::remove_all(folder_);
+  }
+
+  Output To(const std::string& name) const {
+    Output output;
+    output.path = folder_ + "/" + name;
+    return output;
+  }
+  static std::string Read(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::stringstream text;
+    text << in.rdbuf();
+    return text.str();
+  }
+  size_t Files() const {
+    return static_cast<size_t>(
+        std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
+  }
+  void ExpectRefused(const Output& output, std::string_view text) {
+    const absl::Status checked = CheckOutput(output);
+    EXPECT_FALSE(checked.ok());
+    EXPECT_NE(std::string(checked.message()).find(text), std::string::npos) << checked;
+    const size_t files = Files();
+    EXPECT_FALSE(PublishFile(*file_, content_.size(), output).ok());
+    EXPECT_EQ(Files(), files) << "something was left behind";
+  }
+
+  std::string folder_;
+  std::string content_;
+  std::unique_ptr<common::os::File> file_;
+};
+
+TEST_F(OutputTest, CopiesUnderTheFinalName) {
+  EXPECT_TRUE(CheckOutput(To("out")).ok());
+  EXPECT_EQ(Files(), 1U) << "looking leaves nothing";
+  ASSERT_TRUE(PublishFile(*file_, content_.size(), To("out")).ok());
+  EXPECT_EQ(Read(folder_ + "/out"), content_);
+  struct stat info {};
+  ASSERT_EQ(stat((folder_ + "/out").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777U, 0644U);
+  EXPECT_EQ(Files(), 2U);
+}
+
+TEST_F(OutputTest, AnEmptyContentIsAnEmptyFile) {
+  ASSERT_TRUE(PublishFile(*file_, 0, To("out")).ok());
+  EXPECT_EQ(fs::file_size(folder_ + "/out"), 0U);
+}
+
+TEST_F(OutputTest, HardLinksWhenToldTo) {
+  Output output = To("out");
+  output.force_hard_link = true;
+  ASSERT_TRUE(PublishFile(*file_, content_.size(), output).ok());
+  EXPECT_EQ(fs::hard_link_count(folder_ + "/out"), 2U);
+}
+
+TEST_F(OutputTest, ReplacesOnlyWhenToldTo) {
+  std::ofstream(folder_ + "/out") << "mine";
+  ExpectRefused(To("out"), "--overwrite");
+  EXPECT_EQ(Read(folder_ + "/out"), "mine");
+  Output output = To("out");
+  output.overwrite = true;
+  EXPECT_TRUE(CheckOutput(output).ok());
+  EXPECT_EQ(Read(folder_ + "/out"), "mine") << "looking changes nothing";
+  ASSERT_TRUE(PublishFile(*file_, content_.size(), output).ok());
+  EXPECT_EQ(Read(folder_ + "/out"), content_);
+}
+
+TEST_F(OutputTest, PathsThatCannotBeAreNamed) {
+  fs::create_directory(folder_ + "/dir");
+  Output overwrite = To("dir");
+  overwrite.overwrite = true;
+  ExpectRefused(To("dir"), "is a directory");
+  ExpectRefused(overwrite, "is a directory");
+  ExpectRefused(To("missing/out"), "make the directory");
+  ExpectRefused(To("content/out"), "is not a directory");
+  ExpectRefused(To(""), "is a directory");
+  Output relative;
+  relative.path = "out";
+  ExpectRefused(relative, "not absolute");
+  ExpectRefused(To(std::string(300, 'x')), "longer");
+}
+
+TEST_F(OutputTest, Sec_B12_SymbolicLinksAreNotFollowed) {
+  fs::create_directory(folder_ + "/real");
+  fs::create_directory_symlink(folder_ + "/real", folder_ + "/link");
+  ExpectRefused(To("link/out"), "symbolic link");
+  fs::create_symlink(folder_ + "/nowhere", folder_ + "/dangling");
+  Output overwrite = To("dangling");
+  overwrite.overwrite = true;
+  ExpectRefused(overwrite, "not a regular file");
+  EXPECT_FALSE(fs::exists(folder_ + "/nowhere"));
+}
+
+TEST_F(OutputTest, Sec_B12_DevicesAndPipesAreNotReplaced) {
+  ASSERT_EQ(mkfifo((folder_ + "/pipe").c_str(), 0600), 0);
+  Output overwrite = To("pipe");
+  overwrite.overwrite = true;
+  ExpectRefused(overwrite, "not a regular file");
+}
+
+// Runs as root only in the sense that it needs to become somebody else; elsewhere the refusal is
+// the test.
+TEST_F(OutputTest, Sec_B12_TheCallersRightsDecide) {
+  Output output = To("out");
+  output.uid = 65534;
+  output.gid = 65534;
+  if (geteuid() != 0) {
+    ExpectRefused(output, "cannot write files for user");
+    return;
+  }
+  ExpectRefused(output, "Permission denied");  // root's folder
+  fs::create_directory(folder_ + "/theirs");
+  ASSERT_EQ(chown((folder_ + "/theirs").c_str(), 65534, 65534), 0);
+  output.path = folder_ + "/theirs/out";
+  ASSERT_TRUE(PublishFile(*file_, content_.size(), output).ok());
+  struct stat info {};
+  ASSERT_EQ(stat(output.path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, 65534U);
+  // And this thread is itself again.
+  std::ofstream(folder_ + "/root-again") << "x";
+  EXPECT_EQ(Read(folder_ + "/root-again"), "x");
+}
+
+TEST_F(OutputTest, Sec_B12_NobodyLinksToContentThatIsNotHis) {
+  if (geteuid() != 0) {
+    EXPECT_NE(geteuid(), 0U);
+    return;
+  }
+  fs::create_directory(folder_ + "/theirs");
+  ASSERT_EQ(chown((folder_ + "/theirs").c_str(), 65534, 65534), 0);
+  ASSERT_EQ(chmod((folder_ + "/content").c_str(), 0600), 0);
+  Output output = To("theirs/out");
+  output.uid = 65534;
+  output.gid = 65534;
+  output.force_hard_link = true;
+  EXPECT_FALSE(PublishFile(*file_, content_.size(), output).ok());
+  EXPECT_TRUE(fs::is_empty(folder_ + "/theirs"));
+}
+
+}  // namespace
+}  // namespace dragonfly::dfdaemon::storage
