@@ -17,10 +17,11 @@
 
 namespace dragonfly::dfdaemon::transfer {
 
-// One client and one server interface for moving pieces, whatever the transport. The conformance suite in
-// transfer/testing holds every transport to what is written here, for all kinds of task.
+// One client and one server interface for moving pieces, whatever the transport. The conformance
+// suite in transfer/testing holds every transport to what is written here, for all kinds of task.
 
-// What is asked for, and what the asker knows already: everything a parent says is checked against it.
+// What is asked for, and what the asker knows already: everything a parent says is checked against
+// it.
 struct PieceRequest {
   common::id::TaskKey key;
   core::PieceNumber number = 0;
@@ -40,13 +41,14 @@ struct PieceHead {
   absl::Time created_at;
 };
 
-// Takes the bytes of a piece as they arrive, in order, on the fetching coroutine's executor. An error
-// stops the transfer and is returned from Fetch.
+// Takes the bytes of a piece as they arrive, in order, on the fetching coroutine's executor. An
+// error stops the transfer and is returned from Fetch.
 class PieceSink {
  public:
   virtual ~PieceSink() = default;
   virtual absl::Status OnHead(const PieceHead& head) = 0;
-  // At most kBlockBytes; valid during the call. `verified`: carried a checksum of its own that matched.
+  // At most kBlockBytes; valid during the call. `verified`: carried a checksum of its own that
+  // matched.
   virtual absl::Status OnBytes(std::span<const std::byte> bytes, bool verified) = 0;
 };
 
@@ -60,12 +62,13 @@ struct PieceTarget {
 class PieceClient {
  public:
   virtual ~PieceClient() = default;
-  // OK when the sink has had head and all bytes. Number, offset and length of the head are the request's
-  // when OnHead is called; a parent that says otherwise, or sends less, is kParentProtocol. Other reasons:
-  // kParentUnreachable, kParentRefused (its error packet), or the scope's status. Silence is the scope's
-  // business: the caller watches OnBytes.
-  virtual common::async::Co<absl::Status> Fetch(common::async::CancelScope& scope, PieceTarget target,
-                                                PieceRequest request, PieceSink& sink) = 0;
+  // OK when the sink has had head and all bytes. Number, offset and length of the head are the
+  // request's when OnHead is called; a parent that says otherwise, or sends less, is
+  // kParentProtocol. Other reasons: kParentUnreachable, kParentRefused (its error packet), or the
+  // scope's status. Silence is the scope's business: the caller watches OnBytes.
+  virtual common::async::Co<absl::Status> Fetch(common::async::CancelScope& scope,
+                                                PieceTarget target, PieceRequest request,
+                                                PieceSink& sink) = 0;
 };
 
 // A piece being served. Stays readable while it lives; counts as a running upload.
@@ -84,12 +87,13 @@ class ServedPiece {
 class PieceProvider {
  public:
   virtual ~PieceProvider() = default;
-  // Waits for a piece that is on its way into this node, while the scope lasts. NOT_FOUND (kNotFound):
-  // unknown task or piece.
+  // Waits for a piece that is on its way into this node, while the scope lasts. NOT_FOUND
+  // (kNotFound): unknown task or piece.
   virtual common::async::Co<absl::StatusOr<std::unique_ptr<ServedPiece>>> Open(
       common::async::CancelScope& scope, common::id::TaskKey key, core::PieceNumber number) = 0;
   // Suspends until `bytes` may be sent (upload bandwidth).
-  virtual common::async::Co<absl::Status> Admit(common::async::CancelScope& scope, uint64_t bytes) = 0;
+  virtual common::async::Co<absl::Status> Admit(common::async::CancelScope& scope,
+                                                uint64_t bytes) = 0;
 };
 
 }  // namespace dragonfly::dfdaemon::transfer

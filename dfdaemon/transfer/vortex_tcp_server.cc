@@ -1,0 +1,211 @@
+#include "dfdaemon/transfer/vortex_tcp_server.h"
+
+#include <list>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/async/runtime.h"
+#include "common/async/task_group.h"
+#include "common/async/tcp.h"
+#include "common/status/reason.h"
+#include "dfdaemon/transfer/vortex_tcp_connection.h"
+
+namespace dragonfly::dfdaemon::transfer {
+
+namespace async = common::async;
+namespace net = common::net;
+using common::status::ErrorReason;
+using common::status::MakeStatus;
+
+namespace {
+
+// Who holds how many connections. Any thread.
+class ConnectionLimits {
+ public:
+  ConnectionLimits(size_t total, size_t per_source) : total_(total), per_source_(per_source) {}
+
+  enum class Answer { kAdmitted, kTotal, kSource };
+  Answer Enter(const net::IpAddress& source) {
+    std::lock_guard lock(mutex_);
+    if (open_ >= total_) return Answer::kTotal;
+    size_t& of_source = sources_[source];
+    if (of_source >= per_source_) return Answer::kSource;
+    ++of_source;
+    ++open_;
+    return Answer::kAdmitted;
+  }
+  void Leave(const net::IpAddress& source) {
+    std::lock_guard lock(mutex_);
+    --open_;
+    auto it = sources_.find(source);
+    if (--it->second == 0) sources_.erase(it);
+  }
+
+ private:
+  const size_t total_;
+  const size_t per_source_;
+  std::mutex mutex_;  // guards what follows
+  size_t open_ = 0;
+  absl::flat_hash_map<net::IpAddress, size_t> sources_;  // those with at least one connection
+};
+
+absl::Status Stopping() {
+  return MakeStatus(absl::StatusCode::kCancelled, ErrorReason::kShutdown, "the piece server stops");
+}
+
+}  // namespace
+
+struct VortexTcpServer::Impl {
+  // What runs on one executor.
+  struct Shard {
+    explicit Shard(async::Executor the_executor)
+        : executor(the_executor), scope(the_executor), group(the_executor) {}
+    async::Executor executor;
+    async::CancelScope scope;
+    async::TaskGroup group;
+    std::list<VortexTcpConnection*> connections;  // on the frames of their coroutines
+    bool draining = false;
+  };
+
+  Impl(VortexTcpServerOptions the_options, PieceProvider& the_provider, BlockPool& the_pool)
+      : options(std::move(the_options)),
+        provider(the_provider),
+        pool(the_pool),
+        limits(options.max_connections, options.max_connections_per_source) {}
+
+  async::Co<void> AcceptConnections(async::CancelScope& scope);
+  async::Co<void> RunConnection(Shard& shard, std::unique_ptr<async::TcpStream> stream);
+  void Hand(Shard& shard, std::unique_ptr<async::TcpStream> stream);
+  void Leave(const net::IpAddress& source) {
+    limits.Leave(source);
+    --stats.connections_open;
+  }
+
+  const VortexTcpServerOptions options;
+  PieceProvider& provider;
+  BlockPool& pool;
+  ConnectionLimits limits;
+  VortexServerStats stats;
+  std::vector<std::unique_ptr<Shard>> shards;
+  std::unique_ptr<async::TcpListener> listener;
+  // Of the accepting coroutine; belong to the first executor.
+  std::optional<async::CancelScope> accept_scope;
+  std::optional<async::TaskGroup> accept_group;
+  size_t next_shard = 0;
+};
+
+async::Co<void> VortexTcpServer::Impl::AcceptConnections(async::CancelScope& scope) {
+  while (true) {
+    Shard& shard = *shards[next_shard];
+    async::TcpStream::Options stream_options;
+    absl::StatusOr<std::unique_ptr<async::TcpStream>> stream =
+        co_await listener->Accept(scope, shard.executor, stream_options);
+    if (!stream.ok()) co_return;
+    switch (limits.Enter((*stream)->peer().ip)) {
+      case ConnectionLimits::Answer::kTotal:
+        ++stats.refused_total_limit;
+        continue;
+      case ConnectionLimits::Answer::kSource:
+        ++stats.refused_source_limit;
+        continue;
+      case ConnectionLimits::Answer::kAdmitted:
+        break;
+    }
+    ++stats.connections_accepted;
+    ++stats.connections_open;
+    next_shard = (next_shard + 1) % shards.size();
+    Hand(shard, std::move(*stream));
+  }
+}
+
+void VortexTcpServer::Impl::Hand(Shard& shard, std::unique_ptr<async::TcpStream> stream) {
+  // std::function wants to be copyable.
+  auto held = std::make_shared<std::unique_ptr<async::TcpStream>>(std::move(stream));
+  async::Post(shard.executor, [this, &shard, held] {
+    if (shard.draining || shard.scope.cancelled()) {
+      Leave((*held)->peer().ip);
+      held->reset();
+      return;
+    }
+    shard.group.Spawn(RunConnection(shard, std::move(*held)));
+  });
+}
+
+async::Co<void> VortexTcpServer::Impl::RunConnection(Shard& shard,
+                                                     std::unique_ptr<async::TcpStream> stream) {
+  const net::IpAddress source = stream->peer().ip;
+  {
+    VortexTcpConnection connection(shard.scope, std::move(stream), options, provider, pool, stats);
+    auto position = shard.connections.insert(shard.connections.end(), &connection);
+    co_await connection.Run();
+    shard.connections.erase(position);
+  }
+  Leave(source);
+}
+
+VortexTcpServer::VortexTcpServer(VortexTcpServerOptions options,
+                                 std::vector<async::Executor> executors, PieceProvider& provider,
+                                 BlockPool& pool)
+    : impl_(std::make_unique<Impl>(std::move(options), provider, pool)) {
+  for (async::Executor executor : executors)
+    impl_->shards.push_back(std::make_unique<Impl::Shard>(executor));
+}
+
+VortexTcpServer::~VortexTcpServer() { Stop(); }
+
+absl::Status VortexTcpServer::Start() {
+  Impl& impl = *impl_;
+  if (impl.shards.empty()) return absl::InvalidArgumentError("a piece server without executors");
+  if (impl.listener != nullptr) return absl::FailedPreconditionError("started already");
+  const async::Executor executor = impl.shards.front()->executor;
+  absl::StatusOr<std::unique_ptr<async::TcpListener>> listener =
+      async::TcpListener::Bind(executor, impl.options.endpoint, impl.options.backlog);
+  if (!listener.ok()) return common::status::Annotate(listener.status(), "piece server");
+  impl.listener = std::move(*listener);
+  impl.accept_scope.emplace(executor);
+  impl.accept_group.emplace(executor);
+  async::Post(executor,
+              [&impl] { impl.accept_group->Spawn(impl.AcceptConnections(*impl.accept_scope)); });
+  return absl::OkStatus();
+}
+
+net::Endpoint VortexTcpServer::endpoint() const {
+  return impl_->listener == nullptr ? impl_->options.endpoint : impl_->listener->endpoint();
+}
+
+void VortexTcpServer::Stop(absl::Duration grace) {
+  Impl& impl = *impl_;
+  if (impl.listener == nullptr) return;
+  async::RunToEnd(impl.shards.front()->executor, [&impl]() -> async::Co<void> {
+    impl.accept_scope->Cancel(Stopping());
+    co_await impl.accept_group->Join();
+    impl.listener->Close();
+  });
+  // All at once, so that every connection has the whole of the grace.
+  for (auto& shard : impl.shards) {
+    async::Post(shard->executor, [s = shard.get(), grace] {
+      s->draining = true;
+      if (grace <= absl::ZeroDuration()) s->scope.Cancel(Stopping());
+      const std::list<VortexTcpConnection*> connections = s->connections;
+      for (VortexTcpConnection* connection : connections) connection->Drain();
+    });
+  }
+  for (auto& shard : impl.shards) {
+    async::RunToEnd(shard->executor, [s = shard.get(), grace]() -> async::Co<void> {
+      async::Timer cut(s->executor);
+      cut.Arm(grace, [s] { s->scope.Cancel(Stopping()); });
+      co_await s->group.Join();
+      s->scope.Cancel(Stopping());
+    });
+  }
+  // The scopes and the listener have been used on their executors; those are idle now.
+  impl.accept_group.reset();
+  impl.accept_scope.reset();
+  impl.listener.reset();
+}
+
+const VortexServerStats& VortexTcpServer::stats() const { return impl_->stats; }
+
+}  // namespace dragonfly::dfdaemon::transfer
