@@ -169,9 +169,7 @@ async::Co<void> VortexTcpConnection::ServePipeline() {
     if (unanswered_ == 0) watch_.Expect(options_.idle_timeout, "next request");
     absl::StatusOr<vortex::Request> request = co_await requests_.Pop(scope_);
     if (!request.ok()) break;
-    const uint8_t packet_id = request->packet_id;
     absl::Status served = co_await Serve(std::move(*request));
-    in_flight_.reset(packet_id);
     whole = served.ok();
     if (!whole) break;
     if (draining_ && unanswered_ == 0) break;
@@ -193,6 +191,7 @@ async::Co<absl::Status> VortexTcpConnection::Serve(vortex::Request request) {
   absl::Status sent = scope_.status();
   if (sent.ok()) {
     watch_.Expect(options_.write_stall_timeout, "reply");
+    in_flight_.reset(request.packet_id);  // the child may use it again when it sees the reply
     if (piece.ok()) {
       SetResetOnClose(stream_->fd(), true);
       sent = co_await SendPiece(std::move(request), **piece);

@@ -53,7 +53,7 @@ class VortexTcpConnection {
   VortexServerStats& stats_;
   ActivityWatch watch_;
   common::async::Channel<vortex::Request> requests_;
-  std::bitset<256> in_flight_;  // packet ids of requests that were read and not answered
+  std::bitset<256> in_flight_;  // packet ids of requests whose reply has not begun
   vortex::Header next_header_;  // of the packet that was begun
   bool keepalive_ = false;
   bool draining_ = false;
