@@ -161,6 +161,7 @@ absl::StatusOr<task::DownloadRequest> MakeDownloadRequest(const ::common::v2::Do
   }
   request.may_use_source = !download.disable_back_to_source();
   request.must_use_source = download.need_back_to_source() && request.may_use_source;
+  request.reads_content = download.need_piece_content();
   request.tag = download.tag();
   request.application = download.application();
   request.priority = static_cast<int>(download.priority());

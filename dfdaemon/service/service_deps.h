@@ -8,6 +8,7 @@
 #include "common/async/cancel_scope.h"
 #include "common/async/runtime.h"
 #include "common/async/task_group.h"
+#include "common/os/env.h"
 #include "dfdaemon/node/scheduler_session.h"
 #include "dfdaemon/storage/content_store.h"
 #include "dfdaemon/task/task_engine.h"
@@ -24,7 +25,11 @@ struct ServiceDeps {
   task::TaskEngine* engine = nullptr;
   storage::ContentStore* store = nullptr;
   node::SchedulerClient* schedulers = nullptr;
+  common::os::Env* env = nullptr;
   std::string host_id;
+  std::string host_ip;
+  std::string hostname;
+  bool seed_peer = false;
   uint32_t concurrent_piece_count = 8;
 };
 

@@ -71,7 +71,8 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(
   return journal;
 }
 
-// Under a temporary name first: a segment that is there has a whole header, whenever the power went.
+// Under a temporary name first: a segment that is there has a whole header, whenever the power
+// went.
 absl::Status Journal::CreateSegment(uint64_t number) {
   const std::string path = PathOf(number);
   const std::string temporary = path + ".new";

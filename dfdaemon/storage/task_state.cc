@@ -15,6 +15,22 @@ namespace dragonfly::dfdaemon::storage {
 using common::status::ErrorReason;
 using common::status::MakeStatus;
 
+namespace {
+
+// Closes a content file when its last user is gone.
+std::shared_ptr<common::os::File> Shared(std::unique_ptr<common::os::File> file) {
+  return {file.release(), [](common::os::File* last) {
+            const std::unique_ptr<common::os::File> owned(last);
+            const absl::Status closed = owned->Close();
+            if (!closed.ok()) {
+              common::log::Error("a content file was not closed well",
+                                 common::log::kv("error", closed));
+            }
+          }};
+}
+
+}  // namespace
+
 TaskState::TaskState(JournalWriter& journal, TaskKey key, std::string path, TaskMeta meta)
     : journal_(journal),
       key_(std::move(key)),
@@ -105,7 +121,7 @@ absl::Status TaskState::CreateFile() {
   absl::StatusOr<std::unique_ptr<common::os::File>> file =
       journal_.env().Open(path_, common::os::OpenMode::kCreateExclusive, 0600);
   if (!file.ok()) return file.status();
-  file_ = std::move(*file);
+  file_ = Shared(std::move(*file));
   const std::optional<uint64_t> length = meta_.geometry.content_length;
   absl::Status reserved = absl::OkStatus();
   if (length.has_value() && *length > 0) {
@@ -114,7 +130,6 @@ absl::Status TaskState::CreateFile() {
     if (absl::IsUnimplemented(reserved)) reserved = file_->Truncate(*length);
   }
   if (!reserved.ok()) {
-    (void)file_->Close();
     file_.reset();
     (void)journal_.env().Remove(path_);
   }
@@ -132,7 +147,7 @@ absl::StatusOr<std::shared_ptr<common::os::File>> TaskState::FileLocked() const 
   absl::StatusOr<std::unique_ptr<common::os::File>> file =
       journal_.env().Open(path_, common::os::OpenMode::kReadWrite);
   if (!file.ok()) return file.status();
-  file_ = std::move(*file);
+  file_ = Shared(std::move(*file));
   return file_;
 }
 

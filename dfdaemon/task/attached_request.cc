@@ -52,8 +52,6 @@ void AttachedRequest::TellFinished(const absl::Status& status) {
   consumer_->OnFinished(status);
 }
 
-void AttachedRequest::Forget() { told_.clear(); }
-
 bool AttachedRequest::MarkTold(core::PieceNumber number) {
   if (told_.size() <= number) told_.resize(number + 1, false);
   if (told_[number]) return false;

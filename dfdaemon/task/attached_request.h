@@ -30,8 +30,7 @@ class AttachedRequest {
   Told TellPieces(const storage::TaskFile& file);
   void TellPiece(const core::PieceInfo& piece);
   void TellFinished(const absl::Status& status);
-  // What was told is void: the content was discarded.
-  void Forget();
+  bool told_any() const { return !told_.empty(); }
 
   // Ends the request when its own time is over.
   std::unique_ptr<common::async::Timer> timeout;

@@ -47,6 +47,7 @@ Download::Download(EngineDeps deps, EngineOptions options, common::async::Execut
       on_ended_(std::move(on_ended)),
       scope_(executor),
       group_(executor),
+      publishing_(executor),
       timer_(executor),
       resumed_(executor),
       file_changed_(executor),
@@ -64,6 +65,7 @@ void Download::Attach(core::RequestId id, DownloadRequest request,
   attach.range = request.range;
   attach.may_use_source = request.may_use_source;
   attach.must_use_source = request.must_use_source;
+  attach.in_order = request.reads_content;
   if (deps_.metrics != nullptr && file_ != nullptr) {
     for (core::PieceNumber number : file_->FinishedPieces()) {
       std::optional<core::PieceInfo> piece = file_->Piece(number);
@@ -113,6 +115,7 @@ void Download::Shutdown() { Feed(core::Shutdown{}); }
 common::async::Co<void> Download::PutAway() {
   ending_ = true;
   timer_.Disarm();
+  co_await publishing_.Join();
   scope_.Cancel(common::status::MakeStatus(absl::StatusCode::kCancelled, ErrorReason::kCancelled,
                                            "the download has ended"));
   parents_.clear();

@@ -125,6 +125,7 @@ class Download {
 
   common::async::CancelScope scope_;
   common::async::TaskGroup group_;
+  common::async::TaskGroup publishing_;  // outputs being made: they outlast the core's interest
   common::async::Timer timer_;
   common::async::Signal resumed_;       // a congested consumer can take more
   common::async::Signal file_changed_;  // file_ or file_status_ have changed, or a piece was stored

@@ -77,7 +77,12 @@ void Download::Discard(const absl::Status& why) {
   pin_.reset();
   file_.reset();
   file_status_ = deps_.store->Delete(key_);
-  for (auto& [id, request] : requests_) request->Forget();
+  // Who has read some of it cannot be given the rest of something else.
+  std::vector<core::RequestId> readers;
+  for (const auto& [id, request] : requests_) {
+    if (request->request().reads_content && request->told_any()) readers.push_back(id);
+  }
+  for (core::RequestId id : readers) CancelRequest(id, why);
 }
 
 void Download::TellStarted() {
@@ -184,7 +189,7 @@ void Download::Finish(core::RequestId id, absl::Status status) {
   AttachedRequest* request = Find(id);
   if (request == nullptr) return;
   if (status.ok()) {
-    group_.Spawn(RunPublish(id));
+    publishing_.Spawn(RunPublish(id));
     return;
   }
   request->TellFinished(status);
@@ -204,7 +209,8 @@ common::async::Co<void> Download::RunPublish(core::RequestId id) {
   }
   request = Find(id);
   if (request == nullptr) co_return;
-  while (status.ok() && request->TellPieces(*file_) == AttachedRequest::Told::kCongested) {
+  while (status.ok() && file_ != nullptr &&
+         request->TellPieces(*file_) == AttachedRequest::Told::kCongested) {
     status = co_await resumed_.Wait(scope_);
     request = Find(id);
     if (request == nullptr) co_return;

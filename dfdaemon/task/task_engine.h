@@ -33,6 +33,7 @@ struct DownloadRequest {
   std::optional<absl::Duration> timeout;
   bool may_use_source = true;
   bool must_use_source = false;
+  bool reads_content = false;  // the caller reads what it is told of while the download runs
   // Serialised common.v2.Download for the scheduler.
   std::string download;
   std::string trace_parent;  // W3C, empty: a new trace
