@@ -70,22 +70,33 @@ void SetGeometry(const core::Geometry& geometry, ::common::v2::Download& out) {
                              (length % geometry.piece_length != 0 ? 1 : 0));
 }
 
-// A candidate as it is named to the scheduler again: what validators ask for, without its bulk.
-::common::v2::Peer Trimmed(const ::common::v2::Peer& peer) {
+// A candidate as it is named to the scheduler again: without its bulk, and with what validators ask
+// for also where the scheduler itself left it out.
+::common::v2::Peer Trimmed(const ::common::v2::Peer& peer, const std::string& task_id,
+                           const std::string& url) {
+  constexpr const char* kSomeState = "Running";
   ::common::v2::Peer out = peer;
   out.clear_pieces();
   out.mutable_cost();
   out.mutable_created_at();
   out.mutable_updated_at();
-  if (out.state().empty()) out.set_state("Running");
-  out.mutable_task()->clear_pieces();
-  out.mutable_task()->clear_request_header();
+  if (out.state().empty()) out.set_state(kSomeState);
+  auto* task = out.mutable_task();
+  task->clear_pieces();
+  task->clear_request_header();
+  task->mutable_created_at();
+  task->mutable_updated_at();
+  if (task->id().empty()) task->set_id(task_id);
+  if (task->url().empty()) task->set_url(url);
+  if (task->state().empty()) task->set_state(kSomeState);
   auto* host = out.mutable_host();
   host->clear_cpu();
   host->clear_memory();
   host->clear_network();
   host->clear_disk();
   host->clear_build();
+  if (host->hostname().empty()) host->set_hostname(host->ip());
+  if (host->download_port() == 0) host->set_download_port(host->port());
   return out;
 }
 
@@ -304,7 +315,9 @@ core::AnswerParents SchedulerMessages::ReadParents(
       continue;
     }
     answer.parents.push_back(*std::move(parent));
-    if (offered_.size() < kMaxOffered) offered_.insert_or_assign(peer.id(), Trimmed(peer));
+    if (offered_.size() < kMaxOffered) {
+      offered_.insert_or_assign(peer.id(), Trimmed(peer, task_id_, download_.url()));
+    }
   }
   return answer;
 }
