@@ -1,6 +1,7 @@
 #include "dfdaemon/transfer/block_pool.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "common/async/runtime.h"
@@ -10,7 +11,19 @@ namespace dragonfly::dfdaemon::transfer {
 
 namespace async = common::async;
 
-BlockPool::Block::Block(BlockPool* pool, std::unique_ptr<std::byte[]> memory, size_t size)
+namespace {
+
+constexpr std::align_val_t kPage{4096};
+
+BlockPool::Memory Allocate(size_t size) {
+  return BlockPool::Memory(static_cast<std::byte*>(::operator new(size, kPage)));
+}
+
+}  // namespace
+
+void BlockPool::Free::operator()(std::byte* memory) const { ::operator delete(memory, kPage); }
+
+BlockPool::Block::Block(BlockPool* pool, Memory memory, size_t size)
     : pool_(pool), memory_(std::move(memory)), size_(size) {}
 
 BlockPool::Block::Block(Block&& other) noexcept
@@ -54,19 +67,19 @@ size_t BlockPool::in_use() const {
   return in_use_;
 }
 
-std::unique_ptr<std::byte[]> BlockPool::Take() {
+BlockPool::Memory BlockPool::Take() {
   std::lock_guard lock(mutex_);
   if (in_use_ == capacity_) return nullptr;
   ++in_use_;
-  if (free_.empty()) return std::make_unique_for_overwrite<std::byte[]>(block_bytes_);
-  std::unique_ptr<std::byte[]> memory = std::move(free_.back());
+  if (free_.empty()) return Allocate(block_bytes_);
+  Memory memory = std::move(free_.back());
   free_.pop_back();
   return memory;
 }
 
 async::Co<absl::StatusOr<BlockPool::Block>> BlockPool::Acquire(async::CancelScope& scope) {
   if (scope.cancelled()) co_return scope.status();
-  std::unique_ptr<std::byte[]> memory = Take();
+  Memory memory = Take();
   if (memory != nullptr) co_return Block(this, std::move(memory), block_bytes_);
 
   auto waiter = std::make_shared<Waiter>(scope.executor());
@@ -85,7 +98,7 @@ async::Co<absl::StatusOr<BlockPool::Block>> BlockPool::Acquire(async::CancelScop
     }
   }
   if (!queued) {
-    if (memory == nullptr) memory = std::make_unique_for_overwrite<std::byte[]>(block_bytes_);
+    if (memory == nullptr) memory = Allocate(block_bytes_);
     co_return Block(this, std::move(memory), block_bytes_);
   }
   while (!waiter->block) {
@@ -98,7 +111,7 @@ async::Co<absl::StatusOr<BlockPool::Block>> BlockPool::Acquire(async::CancelScop
   co_return std::move(waiter->block);
 }
 
-void BlockPool::GiveBack(std::unique_ptr<std::byte[]> memory) {
+void BlockPool::GiveBack(Memory memory) {
   std::shared_ptr<Waiter> next;
   {
     std::lock_guard lock(mutex_);

@@ -23,6 +23,12 @@ class BlockPool {
   // Servers put what precedes a piece's bytes here, so that the bytes begin on a page.
   static constexpr size_t kHeadroom = 4096;
 
+  struct Free {
+    void operator()(std::byte* memory) const;
+  };
+  // Begins on a page, for the sake of the kernel's copies.
+  using Memory = std::unique_ptr<std::byte[], Free>;
+
   // One buffer, given back when this is destroyed. Hold none across a wait for a peer: slow peers
   // would starve the others.
   class Block {
@@ -36,10 +42,10 @@ class BlockPool {
 
    private:
     friend class BlockPool;
-    Block(BlockPool* pool, std::unique_ptr<std::byte[]> memory, size_t size);
+    Block(BlockPool* pool, Memory memory, size_t size);
     void Release();
     BlockPool* pool_ = nullptr;
-    std::unique_ptr<std::byte[]> memory_;
+    Memory memory_;
     size_t size_ = 0;
   };
 
@@ -60,14 +66,14 @@ class BlockPool {
 
  private:
   struct Waiter;
-  void GiveBack(std::unique_ptr<std::byte[]> memory);
+  void GiveBack(Memory memory);
   // Nothing when all are out.
-  std::unique_ptr<std::byte[]> Take();
+  Memory Take();
 
   const size_t block_bytes_;
   const size_t capacity_;
   mutable std::mutex mutex_;  // guards what follows
-  std::vector<std::unique_ptr<std::byte[]>> free_;
+  std::vector<Memory> free_;
   size_t in_use_ = 0;
   std::deque<std::shared_ptr<Waiter>> waiters_;  // bounded by the coroutines there are
 };
