@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/async/runtime.h"
+#include "common/net/endpoint.h"
+
+namespace dragonfly::common::http {
+
+struct Reply {
+  int status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+};
+
+// A small HTTP/1.1 server for metrics and health: GET and HEAD of a few fixed paths, no bodies in.
+// Everything else is refused (400, 404, 405, 413, 414, 431), and every wait is bounded.
+//
+// Threading: Bind, Handle, Start, Stop and the destructor from any thread but the executor's;
+// handlers run on the executor and must not block.
+class HttpServer {
+ public:
+  struct Options {
+    size_t max_connections = 256;  // beyond it the newest is closed
+    size_t max_line_bytes = 8 * 1024;
+    size_t max_header_bytes = 64 * 1024;
+    absl::Duration header_timeout = absl::Seconds(10);  // from the first byte of a request
+    absl::Duration idle_timeout = absl::Seconds(60);  // between requests, and for writing an answer
+  };
+  using Handler = std::function<Reply()>;
+
+  // Port 0: the kernel chooses. FAILED_PRECONDITION names a taken address.
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Bind(async::Executor executor,
+                                                          const net::Endpoint& at, Options options);
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Bind(async::Executor executor,
+                                                          const net::Endpoint& at);
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+  ~HttpServer();  // Stop()
+
+  // Before Start. `path` is compared with the path of the request as it is written.
+  void Handle(std::string path, Handler handler);
+  void Start();
+  // Closes all connections and waits for what runs.
+  void Stop();
+  const net::Endpoint& endpoint() const;
+
+ private:
+  struct Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dragonfly::common::http

@@ -1,0 +1,192 @@
+#include "common/http/server.h"
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "common/async/tcp.h"
+#include "common/http/request_head.h"
+
+namespace dragonfly::common::http {
+namespace {
+
+using Outcome = HeadParse::Outcome;
+
+HeadParse Parse(std::string_view data) { return ParseRequestHead(data, 8192, 65536); }
+
+TEST(RequestHeadTest, ReadsOneHeadAndLeavesTheRest) {
+  const std::string first = "GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\n\r\n";
+  const HeadParse got = Parse(first + "GET /next");
+  ASSERT_EQ(got.outcome, Outcome::kComplete);
+  EXPECT_EQ(got.consumed, first.size());
+  EXPECT_EQ(got.head.method, "GET");
+  EXPECT_EQ(got.head.path, "/metrics");
+  EXPECT_TRUE(got.head.keep_alive);
+  EXPECT_FALSE(got.head.has_body);
+}
+
+TEST(RequestHeadTest, EveryPrefixNeedsMore) {
+  const std::string whole = "GET / HTTP/1.0\r\nHost: a\r\n\r\n";
+  for (size_t i = 0; i < whole.size(); ++i) {
+    EXPECT_EQ(Parse(whole.substr(0, i)).outcome, Outcome::kNeedMore) << i;
+  }
+  EXPECT_FALSE(Parse(whole).head.keep_alive);
+}
+
+TEST(RequestHeadTest, SeesBodies) {
+  EXPECT_TRUE(Parse("GET / HTTP/1.1\r\nContent-Length: 5\r\n\r\n").head.has_body);
+  EXPECT_FALSE(Parse("GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n").head.has_body);
+  EXPECT_TRUE(Parse("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n").head.has_body);
+}
+
+TEST(RequestHeadTest, Sec_RefusesWhatIsMalformedOrTooLong) {
+  for (const char* bad :
+       {"\r\n\r\nx\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        "G\x01T / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"}) {
+    EXPECT_EQ(Parse(bad).status, 400) << bad;
+  }
+  EXPECT_EQ(Parse("GET /" + std::string(9000, 'x')).status, 414);
+  EXPECT_EQ(Parse("GET / HTTP/1.1\r\nA: " + std::string(70'000, 'x')).status, 431);
+  EXPECT_EQ(Parse("GET / HTTP/1.1\r\nA: " + std::string(70'000, 'x') + "\r\n\r\n").status, 431);
+}
+
+class HttpServerTest : public ::testing::Test {
+ protected:
+  void Start(HttpServer::Options options = HttpServer::Options(), bool v6 = false) {
+    net::Endpoint at;
+    at.ip = v6 ? *net::IpAddress::Parse("::1") : net::IpAddress::V4({127, 0, 0, 1});
+    auto server = HttpServer::Bind(runtime_.executor(0), at, options);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = std::move(*server);
+    server_->Handle("/metrics", [] {
+      Reply reply;
+      reply.body = "up 1\n";
+      return reply;
+    });
+    server_->Handle("/healthy", [] {
+      Reply reply;
+      reply.status = 503;
+      return reply;
+    });
+    server_->Start();
+  }
+
+  // Sends `text` and returns what comes until the server closes or `until` is seen.
+  std::string Talk(std::string_view text, std::string_view until = "\n\n\n") {
+    std::string out;
+    async::RunToEnd(client_.executor(0), [&]() -> async::Co<void> {
+      async::CancelScope scope(client_.executor(0), absl::Seconds(30));
+      const async::TcpStream::Options options;
+      auto stream = co_await async::TcpStream::Connect(scope, server_->endpoint(), options);
+      EXPECT_TRUE(stream.ok()) << stream.status();
+      if (!stream.ok()) co_return;
+      absl::Status sent =
+          co_await (*stream)->WriteAll(scope, std::as_bytes(std::span(text.data(), text.size())));
+      sent.IgnoreError();  // the server may have closed already
+      std::array<std::byte, 1024> buffer{};
+      while (out.find(until) == std::string::npos) {
+        absl::StatusOr<size_t> got = co_await (*stream)->ReadSome(scope, buffer);
+        if (!got.ok()) {
+          EXPECT_FALSE(scope.cancelled()) << "no answer to " << text.substr(0, 40);
+          co_return;
+        }
+        out.append(reinterpret_cast<const char*>(buffer.data()), *got);
+      }
+    });
+    return out;
+  }
+
+  async::Runtime runtime_{1, "server"};
+  async::Runtime client_{1, "client"};
+  std::unique_ptr<HttpServer> server_;
+};
+
+TEST_F(HttpServerTest, AnswersItsPathsOnOneConnectionOneAfterTheOther) {
+  Start();
+  const std::string got = Talk(
+      "GET /metrics?a HTTP/1.1\r\nHost: x\r\n\r\n"
+      "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+      "GET /healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(got.starts_with("HTTP/1.1 200 OK\r\n")) << got;
+  EXPECT_NE(got.find("Content-Length: 5\r\n"), std::string::npos);
+  EXPECT_EQ(got.find("up 1\n"), got.rfind("up 1\n")) << "HEAD has no body";
+  EXPECT_NE(got.find("HTTP/1.1 503 Service Unavailable\r\n"), std::string::npos);
+  EXPECT_NE(got.find("Connection: close\r\n"), std::string::npos);
+}
+
+TEST_F(HttpServerTest, ServesIpV6) {
+  Start(HttpServer::Options(), true);
+  EXPECT_NE(Talk("GET /metrics HTTP/1.0\r\n\r\n").find("up 1"), std::string::npos);
+}
+
+TEST_F(HttpServerTest, Sec_RefusesEverythingElse) {
+  Start();
+  const std::vector<std::pair<std::string, std::string>> table = {
+      {"GET /other HTTP/1.0\r\n\r\n", "404"},
+      {"POST /metrics HTTP/1.0\r\n\r\n", "405"},
+      {"GET /metrics HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", "413"},
+      {"nonsense\r\n\r\n", "400"},
+      {"GET /" + std::string(20'000, 'x') + " HTTP/1.1\r\n\r\n", "414"},
+      {"GET / HTTP/1.1\r\nA: " + std::string(100'000, 'x') + "\r\n\r\n", "431"},
+  };
+  for (const auto& [request, status] : table) {
+    const std::string got = Talk(request);
+    EXPECT_TRUE(got.starts_with("HTTP/1.1 " + status + " ")) << request.substr(0, 30) << got;
+  }
+}
+
+TEST_F(HttpServerTest, Sec_SlowAndIdleClientsAreClosed) {
+  HttpServer::Options options;
+  options.header_timeout = absl::Milliseconds(50);
+  options.idle_timeout = absl::Milliseconds(50);
+  Start(options);
+  EXPECT_EQ(Talk("GET /metr"), "");
+  EXPECT_EQ(Talk(""), "");
+}
+
+TEST_F(HttpServerTest, Sec_ConnectionsAreBounded) {
+  HttpServer::Options options;
+  options.max_connections = 2;
+  Start(options);
+  async::RunToEnd(client_.executor(0), [&]() -> async::Co<void> {
+    async::CancelScope scope(client_.executor(0), absl::Seconds(30));
+    const async::TcpStream::Options stream_options;
+    std::vector<std::unique_ptr<async::TcpStream>> streams;
+    const std::string request = "GET /metrics HTTP/1.1\r\n\r\n";
+    std::array<std::byte, 1024> buffer{};
+    for (int i = 0; i < 3; ++i) {
+      auto stream = co_await async::TcpStream::Connect(scope, server_->endpoint(), stream_options);
+      EXPECT_TRUE(stream.ok());
+      absl::Status sent = co_await (*stream)->WriteAll(
+          scope, std::as_bytes(std::span(request.data(), request.size())));
+      sent.IgnoreError();
+      absl::StatusOr<size_t> got = co_await (*stream)->ReadSome(scope, buffer);
+      EXPECT_EQ(got.ok(), i < 2) << i << got.status();
+      streams.push_back(std::move(*stream));
+    }
+  });
+}
+
+TEST_F(HttpServerTest, StopClosesWhatIsOpen) {
+  Start();
+  std::thread stopper;
+  async::RunToEnd(client_.executor(0), [&]() -> async::Co<void> {
+    async::CancelScope scope(client_.executor(0), absl::Seconds(30));
+    const async::TcpStream::Options options;
+    auto stream = co_await async::TcpStream::Connect(scope, server_->endpoint(), options);
+    EXPECT_TRUE(stream.ok());
+    stopper = std::thread([this] { server_->Stop(); });
+    std::array<std::byte, 16> buffer{};
+    absl::StatusOr<size_t> got = co_await (*stream)->ReadSome(scope, buffer);
+    EXPECT_FALSE(got.ok());
+    EXPECT_FALSE(scope.cancelled());
+  });
+  stopper.join();
+}
+
+}  // namespace
+}  // namespace dragonfly::common::http
