@@ -77,6 +77,7 @@ void Download::Attach(core::RequestId id, DownloadRequest request,
       requests_.emplace(id, std::make_unique<AttachedRequest>(
                                 std::move(request), std::move(consumer), deps_.env->clock().Now()));
   if (!inserted) return;
+  CountStarted(added->second->request());
   AttachedRequest& attached = *added->second;
   if (attached.request().timeout.has_value()) {
     attached.timeout = std::make_unique<common::async::Timer>(executor_);
@@ -93,7 +94,10 @@ void Download::Attach(core::RequestId id, DownloadRequest request,
 }
 
 void Download::Detach(core::RequestId id) {
-  if (requests_.erase(id) == 0) return;
+  const auto found = requests_.find(id);
+  if (found == requests_.end()) return;
+  CountEnded(*found->second, absl::CancelledError("the caller went away"));
+  requests_.erase(found);
   Feed(core::Detach{id});
 }
 

@@ -106,6 +106,8 @@ class Download {
   void RestartFollowers();
   // Suspends until storage is there to be written to.
   common::async::Co<absl::Status> WaitForFile(common::async::CancelScope& scope);
+  void CountStarted(const DownloadRequest& request);
+  void CountEnded(const AttachedRequest& request, const absl::Status& status);
   void TellStarted();
   void TellPiece(const core::PieceInfo& piece);
   source::SourceRequest MakeSourceRequest() const;

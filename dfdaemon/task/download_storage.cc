@@ -1,5 +1,6 @@
 // The part of Download that deals with its file, its digests and its consumers.
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -192,6 +193,7 @@ void Download::Finish(core::RequestId id, absl::Status status) {
     publishing_.Spawn(RunPublish(id));
     return;
   }
+  CountEnded(*request, status);
   request->TellFinished(status);
   requests_.erase(id);
 }
@@ -215,8 +217,34 @@ common::async::Co<void> Download::RunPublish(core::RequestId id) {
     request = Find(id);
     if (request == nullptr) co_return;
   }
+  CountEnded(*request, status);
   request->TellFinished(status);
   requests_.erase(id);
+}
+
+namespace {
+
+TaskLabels LabelsOf(const DownloadRequest& request) {
+  TaskLabels labels;
+  labels.type = static_cast<int>(request.key.kind);
+  labels.tag = request.tag;
+  labels.application = request.application;
+  labels.priority = request.priority;
+  return labels;
+}
+
+}  // namespace
+
+void Download::CountStarted(const DownloadRequest& request) {
+  if (deps_.metrics != nullptr) deps_.metrics->OnTaskStarted(LabelsOf(request));
+}
+
+void Download::CountEnded(const AttachedRequest& request, const absl::Status& status) {
+  if (deps_.metrics == nullptr) return;
+  uint64_t bytes = core_.geometry().content_length.value_or(0);
+  if (request.request().range.has_value()) bytes = std::min(bytes, request.request().range->length);
+  deps_.metrics->OnTaskEnded(LabelsOf(request.request()), status, bytes,
+                             deps_.env->clock().Now() - request.attached_at());
 }
 
 }  // namespace dragonfly::dfdaemon::task
