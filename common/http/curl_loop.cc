@@ -95,10 +95,11 @@ struct CurlLoop::Impl {
   // False: it is time to end.
   bool Obey() {
     std::vector<Command> todo;
+    bool go_on = true;
     {
       std::lock_guard lock(mutex);
       todo.swap(commands);
-      if (stopping && todo.empty()) return false;
+      go_on = !stopping;
     }
     for (const Command& command : todo) {
       Transfer* transfer = command.transfer.get();
@@ -110,7 +111,7 @@ struct CurlLoop::Impl {
         curl_easy_pause(found->second->easy(), CURLPAUSE_CONT);
       }
     }
-    return true;
+    return go_on;
   }
 
   void Reap() {

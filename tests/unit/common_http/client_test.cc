@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "common/async/runtime.h"
 #include "common/async/task_group.h"
 #include "common/status/reason.h"
@@ -306,6 +307,28 @@ TEST_F(HttpClientTest, AResponseThatIsDroppedClosesItsConnection) {
     }
     EXPECT_TRUE(closed);
   });
+}
+
+// An abort that comes with the end must not cost the client's poll interval.
+TEST_F(HttpClientTest, AClientEndsWhileItsTransfersAreAborted) {
+  FakeOrigin origin([](Connection& connection) {
+    connection.ReadHead();
+    connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\npart");
+    connection.WaitForEnd();
+  });
+  absl::Duration total;
+  for (int i = 0; i < 50; ++i) {
+    auto client = std::make_unique<HttpClient>();
+    async::RunToEnd(executor(), [&]() -> async::Co<void> {
+      async::CancelScope scope(executor(), absl::Minutes(1));
+      auto response = co_await client->Open(scope, Get(origin.Url()));
+      EXPECT_TRUE(response.ok());
+    });
+    const absl::Time begin = absl::Now();
+    client.reset();
+    total += absl::Now() - begin;
+  }
+  EXPECT_LT(total, absl::Seconds(20)) << "50 times the poll interval would be 50 s";
 }
 
 TEST_F(HttpClientTest, BeyondItsTransfersTheClientIsOverloaded) {
