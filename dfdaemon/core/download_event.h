@@ -12,12 +12,13 @@
 
 namespace dragonfly::dfdaemon::core {
 
-// What happens to a Download (events), and what it wants done (actions). Plain values: the drivers in
-// dfdaemon/task turn the world into events and carry out actions; the simulator does both itself.
+// What happens to a Download (events), and what it wants done (actions). Plain values: the drivers
+// in dfdaemon/task turn the world into events and carry out actions; the simulator does both
+// itself.
 //
 // Ids are handed out by the core (FetchId) or by the driver (RequestId) and never used twice in one
-// Download. Actions are carried out in the order given. An event that speaks of something the core has
-// given up (a cancelled fetch, a closed parent) is allowed and ignored.
+// Download. Actions are carried out in the order given. An event that speaks of something the core
+// has given up (a cancelled fetch, a closed parent) is allowed and ignored.
 
 using RequestId = uint64_t;
 using FetchId = uint64_t;
@@ -30,6 +31,7 @@ struct Attach {
   std::optional<ByteRange> range;  // unset: everything
   bool may_use_source = true;      // !disable_back_to_source
   bool must_use_source = false;    // need_back_to_source: a seed that the scheduler triggered
+  bool in_order = false;           // reads while it is fetched: the first missing pieces come first
 };
 // A caller went away. The last one cancels the download.
 struct Detach {
@@ -75,6 +77,7 @@ struct ParentLoad {
   uint64_t tx_bandwidth = 0;
 };
 
+// 0 bytes: nothing came, but for a reason of our own (a limiter, a full pool); nobody is to blame.
 struct FetchProgress {
   FetchId fetch = 0;
   uint64_t bytes = 0;  // since the last report
@@ -95,13 +98,13 @@ struct SourceHead {
   bool ranges = false;                     // the origin serves ranges
 };
 struct SourceProgress {
-  uint64_t bytes = 0;
+  uint64_t bytes = 0;  // 0: as in FetchProgress
 };
 struct SourcePiece {
   PieceInfo piece;  // stored
 };
-// The stream is over. OK: everything that OpenSource asked for was delivered; for an origin without a
-// length, `content_length` is what was counted. ABORTED with kOriginChanged: begin anew.
+// The stream is over. OK: everything that OpenSource asked for was delivered; for an origin without
+// a length, `content_length` is what was counted. ABORTED with kOriginChanged: begin anew.
 struct SourceEnded {
   absl::Status status;
   std::optional<uint64_t> content_length;
@@ -118,15 +121,16 @@ struct DigestChecked {
 };
 struct Shutdown {};
 
-using Event = std::variant<Attach, Detach, AnswerParents, AnswerSource, AnswerEmpty, RegistrationEnded,
-                           ParentOffers, ParentEnded, ParentLoad, FetchProgress, FetchDone, FetchFailed,
-                           SourceHead, SourceProgress, SourcePiece, SourceEnded, PieceLost, DigestChecked,
-                           Shutdown>;
+using Event = std::variant<Attach, Detach, AnswerParents, AnswerSource, AnswerEmpty,
+                           RegistrationEnded, ParentOffers, ParentEnded, ParentLoad, FetchProgress,
+                           FetchDone, FetchFailed, SourceHead, SourceProgress, SourcePiece,
+                           SourceEnded, PieceLost, DigestChecked, Shutdown>;
 
 // ---- actions ----
 
-// Open a registration (AnnouncePeer) with a scheduler, `attempt` 0, 1, ...: the first one, then the next
-// on the ring. Any earlier registration is over. The driver announces the host first where that is due.
+// Open a registration (AnnouncePeer) with a scheduler, `attempt` 0, 1, ...: the first one, then the
+// next on the ring. Any earlier registration is over. The driver announces the host first where
+// that is due.
 struct Register {
   uint32_t attempt = 0;
   bool need_source = false;
@@ -177,7 +181,8 @@ struct CancelFetch {
 };
 
 // Read the origin from `offset` on, in order, and store what comes as pieces; pieces that are there
-// already are skipped (with a range request where the origin has ranges). `length` unset: to the end.
+// already are skipped (with a range request where the origin has ranges). `length` unset: to the
+// end.
 struct OpenSource {
   uint64_t offset = 0;
   std::optional<uint64_t> length;
@@ -201,12 +206,14 @@ struct FinishRequest {
   RequestId request = 0;
   absl::Status status;
 };
-// Nobody is attached and everything is put away: the driver may destroy the core.
+// Every request is finished or detached, and nothing is open any more: the driver may destroy the
+// core once it has delivered what it still holds. Comes in the same batch as the last
+// FinishRequest.
 struct Ended {};
 
-using Action = std::variant<Register, ReportStarted, ReportSourceStarted, ReportGeometry, ReportPiece,
-                            ReportPieceFailed, ReportReschedule, ReportEnd, OpenParent, CloseParent,
-                            StartFetch, CancelFetch, OpenSource, CloseSource, SetGeometry, DiscardContent,
-                            VerifyDigest, FinishRequest, Ended>;
+using Action = std::variant<Register, ReportStarted, ReportSourceStarted, ReportGeometry,
+                            ReportPiece, ReportPieceFailed, ReportReschedule, ReportEnd, OpenParent,
+                            CloseParent, StartFetch, CancelFetch, OpenSource, CloseSource,
+                            SetGeometry, DiscardContent, VerifyDigest, FinishRequest, Ended>;
 
 }  // namespace dragonfly::dfdaemon::core

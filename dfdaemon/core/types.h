@@ -9,8 +9,8 @@
 
 namespace dragonfly::dfdaemon::core {
 
-// Unit of input and output, of verification and of waking. Pieces are whole numbers of blocks but for
-// the last one of a task.
+// Unit of input and output, of verification and of waking. Pieces are whole numbers of blocks but
+// for the last one of a task.
 inline constexpr uint64_t kBlockBytes = 256 * 1024;
 
 using PieceNumber = uint32_t;
@@ -25,8 +25,8 @@ struct ByteRange {
   friend bool operator==(const ByteRange&, const ByteRange&) = default;
 };
 
-// How a task is cut. Parent and child must cut alike: both derive piece_length from the content length
-// (common/id/piece_length.h) unless the user gave it or the origin did not tell its length.
+// How a task is cut. Parent and child must cut alike: both derive piece_length from the content
+// length (common/id/piece_length.h) unless the user gave it or the origin did not tell its length.
 struct Geometry {
   uint64_t piece_length = 0;               // bytes, > 0
   std::optional<uint64_t> content_length;  // bytes; unset until the origin's stream has ended
@@ -55,8 +55,8 @@ struct PieceInfo {
 struct ParentInfo {
   std::string peer_id;
   std::string host_id;
-  std::string ip;          // literal
-  uint16_t port = 0;       // upload gRPC
+  std::string ip;     // literal
+  uint16_t port = 0;  // upload gRPC
   bool is_seed = false;
   uint64_t max_tx_bandwidth = 0;  // bit/s, 0 = unknown
   uint64_t tx_bandwidth = 0;      // bit/s

@@ -102,10 +102,17 @@ void Download::Detach(core::RequestId id) {
 }
 
 void Download::CancelRequest(core::RequestId id, absl::Status reason) {
-  AttachedRequest* request = Find(id);
-  if (request == nullptr) return;
-  request->TellFinished(reason);
-  Detach(id);
+  if (EndRequest(id, reason)) Feed(core::Detach{id});
+}
+
+bool Download::EndRequest(core::RequestId id, const absl::Status& status) {
+  const auto found = requests_.find(id);
+  if (found == requests_.end()) return false;
+  const std::unique_ptr<AttachedRequest> request = std::move(found->second);
+  requests_.erase(found);
+  CountEnded(*request, status);
+  request->TellFinished(status);
+  return true;
 }
 
 void Download::Resume(core::RequestId id) {

@@ -112,6 +112,9 @@ class Download {
   void TellPiece(const core::PieceInfo& piece);
   source::SourceRequest MakeSourceRequest() const;
   AttachedRequest* Find(core::RequestId id);
+  // Takes the request out, counts it and tells its consumer, who may destroy his handle meanwhile.
+  // False if there is none.
+  bool EndRequest(core::RequestId id, const absl::Status& status);
   friend class FetchSink;
 
   EngineDeps deps_;

@@ -187,15 +187,11 @@ common::async::Co<void> Download::RunDigest(core::RequestId id) {
 }
 
 void Download::Finish(core::RequestId id, absl::Status status) {
-  AttachedRequest* request = Find(id);
-  if (request == nullptr) return;
   if (status.ok()) {
     publishing_.Spawn(RunPublish(id));
-    return;
+  } else {
+    EndRequest(id, status);
   }
-  CountEnded(*request, status);
-  request->TellFinished(status);
-  requests_.erase(id);
 }
 
 common::async::Co<void> Download::RunPublish(core::RequestId id) {
@@ -217,9 +213,7 @@ common::async::Co<void> Download::RunPublish(core::RequestId id) {
     request = Find(id);
     if (request == nullptr) co_return;
   }
-  CountEnded(*request, status);
-  request->TellFinished(status);
-  requests_.erase(id);
+  EndRequest(id, status);
 }
 
 namespace {

@@ -79,10 +79,10 @@ const std::vector<std::pair<std::string, std::set<std::string>>> kDearHeaders = 
     {"nlohmann/", {}},
     {"yaml-cpp/", {}},
     {"prometheus/", {}},
-    {"curl/", {}},
+    {"curl/", {"common/http"}},
     {"CLI/", {}},
     {"grpcpp/", {"common/rpc"}},
-    {"google/protobuf/", {"proto/rules"}},
+    {"google/protobuf/", {"proto/rules", "dfdaemon/service"}},
 };
 
 fs::path Root() {
