@@ -33,7 +33,11 @@ void DownloadCore::Impl::EnsureSupply() {
       !source_.failed.has_value()) {
     UseSource(SourceMode::kSeed);
   }
-  if (source_.mode != SourceMode::kNone && !SourceActive()) OpenStretch();
+  const bool all_on_their_way =
+      geometry_.content_length.has_value() && picker_.missing_count() <= fetches_.size();
+  if (source_.mode != SourceMode::kNone && !SourceActive() &&
+      (!all_on_their_way || fetches_.empty()))
+    OpenStretch();
   // A seed knows the length before it is announced as one, and is announced while it reads.
   if (WantSeed() && source_.mode == SourceMode::kSeed && !registration_.open &&
       !SchedulersExhausted() && (source_.head_seen || geometry_.content_length.has_value())) {

@@ -72,6 +72,7 @@ void DownloadCore::Impl::On(const AnswerParents& event) {
     // They do not know the length yet; the scheduler answers again when somebody does.
     registration_.waiting = true;
     if (!was_asked) registration_.asked_at = now_;
+    reschedule_at_ = absl::InfiniteFuture();
     return;
   }
   Answered();

@@ -206,11 +206,13 @@ void DownloadCore::Impl::Store(const PieceInfo& piece) {
   if (picker_.stored(piece.number)) return;
   picker_.SetStored(piece.number, true);
   Progress();
-  registration_.tries = registration_.open ? 1 : 0;
   registration_.fruitless = 0;
   reschedule_backoff_.Reset();
   local_failures_ = 0;
-  if (!piece.parent_id.empty()) suppliers_.insert(piece.parent_id);
+  if (!piece.parent_id.empty()) {
+    suppliers_.insert(piece.parent_id);
+    registration_.tries = registration_.open ? 1 : 0;  // schedulers have proved to be of use
+  }
   if (registration_.open) Emit(ReportPiece{piece});
   DropFetchesOfPiece(piece.number);
   for (auto& [id, request] : requests_) {
