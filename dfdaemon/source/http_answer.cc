@@ -183,7 +183,17 @@ absl::Status OriginStatus(const HttpAnswer& answer) {
 absl::StatusOr<SourceHead> JudgeAnswer(const HttpQuestion& question, const HttpAnswer& answer) {
   const bool partial = answer.status == 206;
   const bool no_content = answer.status == 204;
-  if (!partial && !no_content && !IsWhole(answer.status)) return OriginStatus(answer);
+  if (!partial && !no_content && !IsWhole(answer.status)) {
+    // A range past the end of what has become shorter.
+    const bool says =
+        FindHeader(answer.headers, "ETag") || FindHeader(answer.headers, "Last-Modified");
+    if (answer.status == 416 && says &&
+        CompareValidators(question.etag, question.last_modified, answer.headers) ==
+            Validity::kChanged) {
+      return Changed(answer);
+    }
+    return OriginStatus(answer);
+  }
   if (CompareValidators(question.etag, question.last_modified, answer.headers) ==
       Validity::kChanged) {
     return Changed(answer);

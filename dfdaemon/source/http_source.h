@@ -1,32 +1,41 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "common/http/client.h"
 #include "common/net/egress_policy.h"
+#include "dfdaemon/source/http_answer.h"
 #include "dfdaemon/source/source.h"
 
 namespace dragonfly::dfdaemon::source {
 
-// http and https origins (docs/reference/source.md). What an answer means is judged by
-// http_answer.h; here it is asked for: one GET for one stretch of the content, pinned by If-Range
-// to the version the task began with.
+// http and https origins (docs/reference/source.md).
 //
-// Every address is put to the egress policy right before it is dialled. A redirect is the origin's
-// word, not the user's: where it leads is judged as a request that came by network.
+// Stat asks for the first byte, because signed URLs are good for one method only, and looks at what
+// the answer says of the whole; a HEAD is the way out for origins that tell no length. Read is one
+// GET whose body is handed on in order. Every answer is judged by http_answer.h before a byte of it
+// is used, and every address is judged by the egress policy before it is dialled: somebody on this
+// host may reach its loopback, also by a redirect from there, a redirect from elsewhere may not.
 //
-// Threading: any executor. Client and policy outlive it and its streams.
-class HttpSource final : public Source {
+// List and Put: UNIMPLEMENTED. Threading: any executor; client and policy outlive it and its
+// streams.
+class HttpSource : public Source {
  public:
   struct Options {
-    // Hosts ("example.com", "10.0.0.1:8443") whose certificates are not checked; said in the log
-    // once.
-    std::vector<std::string> insecure_skip_verify;
     std::string user_agent;  // empty: "dragonfly/<version>"
+    // Origins whose certificates are not checked: "host", "host:port" or "https://host:port"
+    // (backend.insecureSkipVerify). Each use is logged.
+    std::vector<std::string> insecure_skip_verify;
+    // Sent unless the caller has one of that name (backend.requestHeader).
+    HeaderList extra_headers;
+    absl::Duration connect_timeout = absl::Seconds(5);
+    absl::Duration first_byte_timeout = absl::Seconds(15);
+    int redirect_ceiling = 10;
   };
+
   HttpSource(common::http::HttpClient& client, const common::net::EgressPolicy& policy,
              Options options);
 
@@ -35,19 +44,24 @@ class HttpSource final : public Source {
   common::async::Co<absl::StatusOr<std::unique_ptr<SourceStream>>> Read(
       common::async::CancelScope& scope, SourceRequest request,
       std::optional<core::ByteRange> range) override;
-  // UNIMPLEMENTED: HTTP has no directories.
   common::async::Co<absl::StatusOr<std::vector<SourceEntry>>> List(
       common::async::CancelScope& scope, SourceRequest request) override;
   common::async::Co<absl::Status> Put(common::async::CancelScope& scope, SourceRequest request,
                                       std::string path, uint64_t length) override;
 
  private:
-  struct Opened;
+  struct Opened {
+    std::unique_ptr<common::http::HttpResponse> response;
+    HttpAnswer answer;
+  };
   common::async::Co<absl::StatusOr<Opened>> Open(common::async::CancelScope& scope,
                                                  SourceRequest request, std::string method,
-                                                 std::optional<core::ByteRange> range);
+                                                 HttpQuestion question);
+  common::async::Co<absl::StatusOr<std::unique_ptr<common::http::HttpResponse>>> Follow(
+      common::async::CancelScope& scope, common::http::Request request);
+  absl::Status Redirect(const std::string& location, common::http::Request& request) const;
   common::http::Request MakeRequest(const SourceRequest& request, std::string method,
-                                    const std::optional<core::ByteRange>& range) const;
+                                    const HttpQuestion& question) const;
   bool SkipsVerification(const std::string& url) const;
 
   common::http::HttpClient& client_;
