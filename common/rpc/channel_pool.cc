@@ -8,6 +8,8 @@
 #include <limits>
 #include <utility>
 
+#include "common/rpc/callback_queue.h"
+
 namespace dragonfly::common::rpc {
 namespace {
 
@@ -21,6 +23,7 @@ int ToMilliseconds(absl::Duration duration) { return ToInt(absl::ToInt64Millisec
 
 std::shared_ptr<::grpc::Channel> MakeChannel(const std::string& target,
                                              const ChannelOptions& options) {
+  KeepCallbackQueue();
   ::grpc::ChannelArguments arguments;
   // gRPC gives up on an attempt to connect after the time that it waits before the next one.
   const int connect = ToMilliseconds(options.connect_timeout);
