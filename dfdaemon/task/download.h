@@ -99,6 +99,7 @@ class Download {
   void OnFile(absl::StatusOr<std::shared_ptr<storage::TaskFile>> file);
   void Discard(const absl::Status& why);
   common::async::Co<void> RunDigest(core::RequestId id);
+  common::async::Co<absl::Status> CheckDigest(core::RequestId id);
   void Finish(core::RequestId id, absl::Status status);
   common::async::Co<void> RunPublish(core::RequestId id);
 

@@ -162,28 +162,33 @@ common::async::Co<void> Download::RunFollower(std::shared_ptr<Follower> follower
 }
 
 common::async::Co<void> Download::RunDigest(core::RequestId id) {
+  absl::Status status = co_await CheckDigest(id);
+  if (scope_.cancelled()) co_return;
   core::DigestChecked checked;
   checked.request = id;
-  checked.status = co_await WaitForFile(scope_);
-  AttachedRequest* request = Find(id);
-  if (request != nullptr && checked.status.ok() && request->request().digest.has_value() &&
-      !request->request().range.has_value()) {
-    const common::digest::Digest expected = *request->request().digest;
-    FollowDigest(request->request());
-    const std::shared_ptr<Follower> follower = followers_.at(expected.algorithm);
-    while (!follower->result.has_value() && checked.status.ok()) {
-      checked.status = co_await file_changed_.Wait(scope_);
-    }
-    if (checked.status.ok()) checked.status = follower->result->status();
-    if (checked.status.ok() && **follower->result != expected) {
-      checked.status = common::status::MakeStatus(
-          absl::StatusCode::kDataLoss, ErrorReason::kDigestMismatch,
-          absl::StrCat("digest: the content is ", (*follower->result)->ToString(), ", expected ",
-                       expected.ToString()));
-    }
-  }
-  if (scope_.cancelled()) co_return;
+  checked.status = std::move(status);
   Feed(std::move(checked));
+}
+
+common::async::Co<absl::Status> Download::CheckDigest(core::RequestId id) {
+  absl::Status status = co_await WaitForFile(scope_);
+  AttachedRequest* request = Find(id);
+  if (!status.ok() || request == nullptr) co_return status;
+  if (!request->request().digest.has_value() || request->request().range.has_value())
+    co_return status;
+  const common::digest::Digest expected = *request->request().digest;
+  FollowDigest(request->request());
+  const std::shared_ptr<Follower> follower = followers_.at(expected.algorithm);
+  while (!follower->result.has_value()) {
+    status = co_await file_changed_.Wait(scope_);
+    if (!status.ok()) co_return status;
+  }
+  const absl::StatusOr<common::digest::Digest>& found = *follower->result;
+  if (!found.ok()) co_return found.status();
+  if (*found == expected) co_return absl::OkStatus();
+  co_return common::status::MakeStatus(absl::StatusCode::kDataLoss, ErrorReason::kDigestMismatch,
+                                       absl::StrCat("digest: the content is ", found->ToString(),
+                                                    ", expected ", expected.ToString()));
 }
 
 void Download::Finish(core::RequestId id, absl::Status status) {
