@@ -66,13 +66,25 @@ class GrpcParentDialer::Link : public ParentLink {
   std::shared_ptr<State> state_;
 };
 
+namespace {
+
+DialGuard::Options WithSelf(const GrpcParentDialer::Options& options) {
+  DialGuard::Options guard = options.guard;
+  if (const auto ip = IpAddress::Parse(options.identity.ip); ip.ok()) {
+    guard.own.push_back(Endpoint{*ip, options.identity.upload_port});
+  }
+  return guard;
+}
+
+}  // namespace
+
 GrpcParentDialer::GrpcParentDialer(common::async::Runtime& runtime,
                                    common::rpc::ChannelPool& channels, common::os::Env& env,
                                    const common::net::EgressPolicy& policy, Options options)
     : channels_(channels),
       env_(env),
       options_(std::move(options)),
-      guard_(policy, options_.guard),
+      guard_(policy, WithSelf(options_)),
       cores_(runtime) {}
 
 GrpcParentDialer::~GrpcParentDialer() { Stop(); }

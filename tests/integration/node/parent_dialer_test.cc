@@ -297,10 +297,7 @@ TEST_P(ParentDialerTest, Sec_D3_RefusesPortsAndAddressesThatAreNone) {
 TEST_P(ParentDialerTest, Sec_D3_DoesNotDialItself) {
   parent_.Start();
   GrpcParentDialer::Options options;
-  common::net::Endpoint own;
-  own.ip = common::net::IpAddress::V4({127, 0, 0, 1});
-  own.port = parent_.port();
-  options.guard.own = {own};
+  options.identity.upload_port = parent_.port();
   MakeDialer(options);
   EXPECT_EQ(ReasonOfEnd(*Open("127.0.0.1", parent_.port())), ErrorReason::kForbidden);
 }
