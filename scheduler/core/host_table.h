@@ -21,6 +21,7 @@ namespace dragonfly::scheduler::core {
 struct HostFacts {
   std::string id;
   HostType type = HostType::kNormal;
+  std::string name;  // namespace and pod, or empty
   std::string hostname;
   std::string ip;
   int32_t port = 0;             // DfdaemonUpload

@@ -46,6 +46,7 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"scheduler/service",
      {"scheduler/core", "scheduler/shard", "scheduler/seed", "scheduler/replica", "scheduler/job",
       "scheduler/link", "common/*", "proto"}},
+    {"scheduler/app", {"scheduler/*", "common/*", "proto"}},
     {"scheduler", {"scheduler/*", "common/*", "proto"}},
 
     {"dfdaemon/core", {"common/status", "common/id"}},

@@ -1,0 +1,367 @@
+#include "scheduler/app/application.h"
+
+#include <grpcpp/impl/codegen/service_type.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/security/server_credentials.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/async/runtime.h"
+#include "common/http/server.h"
+#include "common/log/log.h"
+#include "common/net/local_address.h"
+#include "common/os/env.h"
+#include "common/rpc/channel_pool.h"
+#include "common/rpc/server.h"
+#include "common/status/reason.h"
+#include "common/telemetry/metrics.h"
+#include "scheduler/link/dynconfig.h"
+#include "scheduler/seed/seed_client.h"
+#include "scheduler/seed/seed_directory.h"
+#include "scheduler/service/scheduler_service.h"
+
+namespace dragonfly::scheduler::app {
+namespace {
+
+using common::net::Endpoint;
+using common::net::IpAddress;
+using common::status::Annotate;
+using common::status::ErrorReason;
+using common::status::MakeStatus;
+namespace log = common::log;
+
+IpAddress AddressOf(const std::string& text, bool ipv6) {
+  absl::StatusOr<IpAddress> parsed = IpAddress::Parse(text);
+  if (parsed.ok()) return *parsed;
+  return ipv6 ? IpAddress::V6({}) : IpAddress();
+}
+
+absl::StatusOr<IpAddress> AdvertisedAddress(const Config& config) {
+  if (!config.server.advertise_ip.empty()) return IpAddress::Parse(config.server.advertise_ip);
+  absl::StatusOr<std::vector<IpAddress>> local = common::net::LocalAddresses();
+  if (!local.ok()) return Annotate(local.status(), "server.advertiseIP");
+  return common::net::AdvertisedAddress(*local, config.enable_ipv6);
+}
+
+// ":8000" is every address.
+absl::StatusOr<Endpoint> MetricsEndpoint(const Config& config) {
+  std::string text = config.metrics.addr;
+  if (text.starts_with(':')) text = (config.enable_ipv6 ? "[::]" : "0.0.0.0") + text;
+  absl::StatusOr<Endpoint> parsed = Endpoint::Parse(text);
+  if (!parsed.ok()) return Annotate(parsed.status(), "metrics.addr");
+  return parsed;
+}
+
+// A connection each for thousands of daemons.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+struct TlsFiles {
+  std::string ca_cert;
+  std::string cert;
+  std::string key;
+};
+
+absl::Status ReadPem(const std::string& config_key, const std::string& path, std::string* out) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  *out = text.str();
+  if (in && !out->empty()) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument,
+                    absl::StrCat(config_key, ": file '", path, "' cannot be read"));
+}
+
+absl::StatusOr<TlsFiles> ReadTls(const std::string& prefix, const TlsConfig& tls) {
+  TlsFiles files;
+  absl::Status read = ReadPem(prefix + ".caCert", tls.ca_cert, &files.ca_cert);
+  if (read.ok()) read = ReadPem(prefix + ".cert", tls.cert, &files.cert);
+  if (read.ok()) read = ReadPem(prefix + ".key", tls.key, &files.key);
+  if (!read.ok()) return read;
+  return files;
+}
+
+absl::StatusOr<std::shared_ptr<::grpc::ServerCredentials>> ServerTls(const TlsConfig& tls) {
+  if (!tls.set()) {
+    log::Warning("gRPC is served in plaintext; set server.tls to change that");
+    return std::shared_ptr<::grpc::ServerCredentials>();
+  }
+  absl::StatusOr<TlsFiles> files = ReadTls("server.tls", tls);
+  if (!files.ok()) return files.status();
+  ::grpc::SslServerCredentialsOptions options(
+      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.pem_root_certs = files->ca_cert;
+  options.pem_key_cert_pairs.push_back({files->key, files->cert});
+  return ::grpc::SslServerCredentials(options);
+}
+
+absl::StatusOr<std::shared_ptr<::grpc::ChannelCredentials>> SeedTls(const TlsConfig& tls) {
+  if (!tls.set()) return std::shared_ptr<::grpc::ChannelCredentials>();
+  absl::StatusOr<TlsFiles> files = ReadTls("seedPeer.tls", tls);
+  if (!files.ok()) return files.status();
+  ::grpc::SslCredentialsOptions options;
+  options.pem_root_certs = files->ca_cert;
+  options.pem_private_key = files->key;
+  options.pem_cert_chain = files->cert;
+  return ::grpc::SslCredentials(options);
+}
+
+core::ShardOptions ShardOptionsOf(const SchedulingConfig& config, uint64_t random_seed) {
+  core::ShardOptions options;
+  options.random_seed = random_seed;
+  options.back_to_source_count = config.back_to_source_count;
+  options.retry_back_to_source_limit = config.retry_back_to_source_limit;
+  options.retry_limit = config.retry_limit;
+  options.retry_interval = config.retry_interval;
+  options.source_progress_timeout = config.source_progress_timeout;
+  options.wait_limit = config.wait_limit;
+  options.fan_out = config.fan_out;
+  options.piece_download_timeout = config.gc.piece_download_timeout;
+  options.peer_gc_interval = config.gc.peer_gc_interval;
+  options.peer_ttl = config.gc.peer_ttl;
+  options.task_gc_interval = config.gc.task_gc_interval;
+  options.host_ttl = config.gc.host_ttl;
+  options.max_tasks = config.max_tasks;
+  options.max_peers = config.max_peers;
+  return options;
+}
+
+// Calls a function at each interval, on a thread of its own.
+class Ticker {
+ public:
+  Ticker(absl::Duration interval, std::function<void()> fn)
+      : thread_([this, interval, fn = std::move(fn)] { Run(interval, fn); }) {}
+  ~Ticker() {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+
+ private:
+  void Run(absl::Duration interval, const std::function<void()>& fn) {
+    std::unique_lock lock(mutex_);
+    const auto pause = absl::ToChronoMilliseconds(interval);
+    while (!wake_.wait_for(lock, pause, [this] { return stopping_; })) {
+      lock.unlock();
+      fn();
+      lock.lock();
+    }
+  }
+
+  std::mutex mutex_;  // guards stopping_
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::thread thread_;  // last: it uses the others
+};
+
+}  // namespace
+
+// In the order of construction; torn down in reverse by Shutdown.
+struct Application::Impl {
+  explicit Impl(const Config& the_config)
+      : config(the_config),
+        runtime(1, "sched-io"),
+        metrics(registry),
+        hosts(config.scheduler.max_hosts),
+        router(metrics) {}
+
+  absl::Status Start(const std::string& dynconfig_path, bool strict);
+  absl::Status StartMetrics();
+  void StartShards();
+  void StartSeeds(const Endpoint& own, std::shared_ptr<::grpc::ChannelCredentials> credentials);
+  void Shutdown(absl::Duration grace);
+
+  const Config config;
+  const common::os::Clock& clock = common::os::PosixEnv().clock();
+  common::async::Runtime runtime;
+  common::telemetry::Registry registry;
+  service::SchedulerMetrics metrics;
+  core::HostTable hosts;
+  service::DecisionRouter router;
+  std::unique_ptr<shard::ShardPool> shards;
+  std::unique_ptr<link::DynconfigFile> dynconfig;
+  std::unique_ptr<seed::DialPolicy> dial_policy;
+  std::unique_ptr<common::rpc::ChannelPool> channels;
+  std::unique_ptr<seed::SeedDirectory> directory;
+  std::unique_ptr<seed::SeedClient> seeds;
+  std::unique_ptr<service::SchedulerService> service;
+  std::unique_ptr<Ticker> host_gc;
+  std::unique_ptr<common::http::HttpServer> http;
+  std::unique_ptr<common::rpc::Server> server;
+};
+
+void Application::Impl::StartShards() {
+  shard::ShardRunner::Options options;
+  options.shard = ShardOptionsOf(config.scheduler, common::os::PosixEnv().Random());
+  options.on_stepped = [this](std::span<const core::Event> events) { router.Stepped(events); };
+  const size_t cores = std::clamp<size_t>(std::thread::hardware_concurrency(), 1, 16);
+  const size_t count = config.scheduler.shards != 0 ? config.scheduler.shards : cores;
+  shards = std::make_unique<shard::ShardPool>(count, options, clock, router);
+  registry.OnScrape([this, &tasks = registry.AddPlainGauge("dragonfly_scheduler_tasks", "Tasks."),
+                     &peers = registry.AddPlainGauge("dragonfly_scheduler_peers", "Peers."),
+                     &known = registry.AddPlainGauge("dragonfly_scheduler_hosts", "Hosts."),
+                     &parked = registry.AddPlainGauge("dragonfly_scheduler_waiting_peers",
+                                                      "Peers that wait for an answer."),
+                     &readers = registry.AddPlainGauge("dragonfly_scheduler_origin_readers",
+                                                       "Peers that may read an origin now.")] {
+    const core::Shard::Stats stats = shards->stats();
+    tasks.Set(static_cast<double>(stats.tasks));
+    peers.Set(static_cast<double>(stats.peers));
+    parked.Set(static_cast<double>(stats.parked));
+    readers.Set(static_cast<double>(stats.readers));
+    known.Set(static_cast<double>(hosts.size()));
+  });
+}
+
+void Application::Impl::StartSeeds(const Endpoint& own,
+                                   std::shared_ptr<::grpc::ChannelCredentials> credentials) {
+  dial_policy = std::make_unique<seed::DialPolicy>(own);
+  common::rpc::ChannelOptions channel_options;
+  channel_options.credentials = std::move(credentials);
+  channels = std::make_unique<common::rpc::ChannelPool>(clock, channel_options);
+  const common::async::Executor executor = runtime.executor(0);
+  seed::SeedDirectory::Options directory_options;
+  directory_options.check_interval = config.seed_peer.health_check_interval;
+  directory = std::make_unique<seed::SeedDirectory>(
+      executor, hosts, *channels, *dial_policy, directory_options,
+      [this](std::shared_ptr<const core::SeedRing> ring) {
+        shards->PostToAll(core::SeedsChanged{std::move(ring)});
+      });
+  seed::SeedClient::Options client_options;
+  client_options.remote_ip = own.ip.ToString();
+  client_options.timeout = config.seed_peer.task_download_timeout;
+  seeds = std::make_unique<seed::SeedClient>(
+      executor, *channels, client_options,
+      [this](const core::SeedTrigger& trigger, core::SeedTriggerEnded ended) {
+        if (!ended.ok) directory->Distrust(trigger.host_id);
+        shards->PostAlways(shards->ShardOf(trigger.task_id), std::move(ended));
+      });
+  router.OnSeedTrigger([this](core::SeedTrigger trigger) { seeds->Start(std::move(trigger)); });
+}
+
+absl::Status Application::Impl::StartMetrics() {
+  if (!config.metrics.enable) return absl::OkStatus();
+  absl::StatusOr<Endpoint> at = MetricsEndpoint(config);
+  if (!at.ok()) return at.status();
+  auto bound = common::http::HttpServer::Bind(runtime.executor(0), *at);
+  if (!bound.ok()) return Annotate(bound.status(), "metrics.addr");
+  http = std::move(*bound);
+  http->Handle("/metrics", [this] {
+    common::http::Reply reply;
+    reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    reply.body = registry.Scrape();
+    return reply;
+  });
+  http->Handle("/healthy", [] { return common::http::Reply(); });
+  http->Start();
+  log::Info("metrics", log::kv("address", http->endpoint().ToString()));
+  return absl::OkStatus();
+}
+
+absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool strict) {
+  RaiseDescriptorLimit();
+  absl::StatusOr<IpAddress> advertised = AdvertisedAddress(config);
+  if (!advertised.ok()) return advertised.status();
+  auto server_tls = ServerTls(config.server.tls);
+  if (!server_tls.ok()) return server_tls.status();
+  auto seed_tls = SeedTls(config.seed_peer.tls);
+  if (!seed_tls.ok()) return seed_tls.status();
+
+  StartShards();
+  link::DynconfigFile::Options dynconfig_options;
+  dynconfig_options.path = dynconfig_path;
+  dynconfig_options.refresh_interval = config.dynconfig_refresh_interval;
+  dynconfig_options.strict = strict;
+  auto opened = link::DynconfigFile::Open(
+      common::os::PosixEnv(), dynconfig_options,
+      [this](link::Snapshot snapshot) { shards->PostToAll(core::ConfigChanged{snapshot}); });
+  if (!opened.ok()) return opened.status();
+  dynconfig = std::move(*opened);
+
+  const Endpoint own{*advertised, config.server.advertise_port};
+  StartSeeds(own, *seed_tls);
+
+  service::SchedulerService::Deps deps;
+  deps.clock = &clock;
+  deps.hosts = &hosts;
+  deps.shards = shards.get();
+  deps.router = &router;
+  deps.metrics = &metrics;
+  deps.on_seeds_changed = [this] { directory->Refresh(); };
+  deps.request_rate_limit = config.server.request_rate_limit;
+  service = std::make_unique<service::SchedulerService>(std::move(deps));
+  host_gc = std::make_unique<Ticker>(config.scheduler.gc.host_gc_interval,
+                                     [this] { service->ExpireHosts(); });
+  absl::Status metrics_started = StartMetrics();
+  if (!metrics_started.ok()) return metrics_started;
+
+  common::rpc::ServerOptions options;
+  options.listen = {
+      Endpoint{AddressOf(config.server.listen_ip, config.enable_ipv6), config.server.port}};
+  options.credentials = *server_tls;
+  auto started = common::rpc::Server::Start(options, {service->grpc_service()});
+  if (!started.ok()) return Annotate(started.status(), "server.port");
+  server = std::move(*started);
+  log::Info("scheduler serves", log::kv("address", server->endpoints()[0].ToString()),
+            log::kv("advertised", own.ToString()), log::kv("shards", shards->size()));
+  return absl::OkStatus();
+}
+
+void Application::Impl::Shutdown(absl::Duration grace) {
+  if (server != nullptr) {
+    server->SetServing(false);
+    server->Shutdown(grace);
+  }
+  host_gc = nullptr;
+  http = nullptr;
+  // First the shards: their deadlines start triggers. What is posted to them afterwards is dropped.
+  if (shards != nullptr) shards->Stop();
+  if (seeds != nullptr) seeds->Stop();
+  if (directory != nullptr) directory->Stop();
+  dynconfig = nullptr;
+  server = nullptr;
+  service = nullptr;
+  runtime.Stop();
+}
+
+Application::Application(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Application::~Application() {
+  if (impl_ != nullptr) Shutdown(absl::ZeroDuration());
+}
+
+absl::StatusOr<std::unique_ptr<Application>> Application::Start(const Config& config,
+                                                                const std::string& dynconfig_path,
+                                                                bool strict) {
+  auto impl = std::make_unique<Impl>(config);
+  absl::Status started = impl->Start(dynconfig_path, strict);
+  if (!started.ok()) {
+    impl->Shutdown(absl::ZeroDuration());
+    return started;
+  }
+  return std::unique_ptr<Application>(new Application(std::move(impl)));
+}
+
+void Application::Shutdown(absl::Duration grace) {
+  impl_->Shutdown(grace);
+  impl_ = nullptr;
+}
+
+}  // namespace dragonfly::scheduler::app

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/config/schema.h"
+
+namespace dragonfly::scheduler::app {
+
+struct TlsConfig {
+  std::string ca_cert;
+  std::string cert;
+  std::string key;
+  bool set() const { return !ca_cert.empty() || !cert.empty() || !key.empty(); }
+};
+
+struct ServerConfig {
+  std::string advertise_ip;  // empty: found out
+  uint16_t advertise_port = 8002;
+  std::string listen_ip;  // empty: every address
+  uint16_t port = 8002;
+  std::string host;  // empty: the system's name
+  TlsConfig tls;
+  double request_rate_limit = 4000;
+  std::string log_dir = "/var/log/dragonfly";
+  std::string log_level = "info";
+  uint32_t log_max_size_mib = 1024;
+  uint32_t log_max_backups = 20;
+};
+
+struct GcConfig {
+  absl::Duration piece_download_timeout = absl::Minutes(30);
+  absl::Duration peer_gc_interval = absl::Seconds(10);
+  absl::Duration peer_ttl = absl::Hours(24);
+  absl::Duration task_gc_interval = absl::Minutes(30);
+  absl::Duration host_gc_interval = absl::Minutes(5);
+  absl::Duration host_ttl = absl::Hours(1);
+};
+
+struct SchedulingConfig {
+  std::string algorithm = "default";
+  uint32_t back_to_source_count = 200;
+  uint32_t retry_back_to_source_limit = 4;
+  uint32_t retry_limit = 5;
+  absl::Duration retry_interval = absl::Milliseconds(500);
+  GcConfig gc;
+  // Ours; upstream has no such keys.
+  absl::Duration source_progress_timeout = absl::Seconds(10);
+  absl::Duration wait_limit = absl::Minutes(5);
+  uint32_t fan_out = 8;
+  uint32_t shards = 0;  // 0: one a core, at most 16
+  uint32_t max_hosts = 100'000;
+  uint32_t max_tasks = 1'000'000;
+  uint32_t max_peers = 10'000'000;
+};
+
+struct SeedPeerConfig {
+  TlsConfig tls;
+  absl::Duration task_download_timeout = absl::Hours(10);
+  absl::Duration health_check_interval = absl::Seconds(30);
+};
+
+struct MetricsConfig {
+  bool enable = false;
+  std::string addr = ":8000";
+};
+
+struct Config {
+  bool console = false;
+  ServerConfig server;
+  SchedulingConfig scheduler;
+  absl::Duration dynconfig_refresh_interval = absl::Minutes(1);
+  std::string manager_addr;
+  SeedPeerConfig seed_peer;
+  MetricsConfig metrics;
+  bool enable_ipv6 = false;
+};
+
+// scheduler.yaml as a table over `config`, which must outlive it. Keys are compared without case.
+common::config::Schema MakeSchema(Config& config, bool strict);
+
+}  // namespace dragonfly::scheduler::app

@@ -1,0 +1,205 @@
+#include "scheduler/service/announce_stream.h"
+
+#include <utility>
+
+#include "common/rpc/extensions.h"
+#include "common/status/reason.h"
+#include "scheduler/service/convert.h"
+
+namespace dragonfly::scheduler::service {
+namespace {
+
+using common::status::ErrorReason;
+using common::status::MakeStatus;
+namespace pb = ::scheduler::v2;
+
+uint32_t BitsOf(const common::rpc::ExtensionSet& extensions) {
+  uint32_t bits = 0;
+  if (extensions.Has(common::rpc::kLazyStat)) bits |= core::kLazyStat;
+  if (extensions.Has(common::rpc::kSlice)) bits |= core::kSlice;
+  return bits;
+}
+
+PeerCall CallOf(const pb::AnnouncePeerRequest& request) {
+  using Request = pb::AnnouncePeerRequest;
+  switch (request.request_case()) {
+    case Request::kDownloadPeerStartedRequest:
+      return PeerCall::kStarted;
+    case Request::kDownloadPeerBackToSourceStartedRequest:
+      return PeerCall::kBackToSourceStarted;
+    case Request::kReschedulePeerRequest:
+      return PeerCall::kReschedule;
+    case Request::kDownloadPeerFinishedRequest:
+      return PeerCall::kFinished;
+    case Request::kDownloadPeerBackToSourceFinishedRequest:
+      return PeerCall::kBackToSourceFinished;
+    case Request::kDownloadPeerFailedRequest:
+      return PeerCall::kFailed;
+    case Request::kDownloadPeerBackToSourceFailedRequest:
+      return PeerCall::kBackToSourceFailed;
+    case Request::kDownloadPieceFinishedRequest:
+      return PeerCall::kPiece;
+    case Request::kDownloadPieceBackToSourceFinishedRequest:
+      return PeerCall::kPieceBackToSource;
+    case Request::kDownloadPieceFailedRequest:
+      return PeerCall::kPieceFailed;
+    case Request::kDownloadPieceBackToSourceFailedRequest:
+      return PeerCall::kPieceBackToSourceFailed;
+    case Request::kRegisterPeerRequest:
+    case Request::REQUEST_NOT_SET:
+      break;
+  }
+  return PeerCall::kRegister;
+}
+
+}  // namespace
+
+AnnounceStream::AnnounceStream(core::StreamId id,
+                               std::shared_ptr<common::rpc::ServerStream<Response>> stream,
+                               Deps deps)
+    : id_(id),
+      stream_(std::move(stream)),
+      deps_(std::move(deps)),
+      extensions_(BitsOf(stream_->info().extensions)) {
+  deps_.metrics->StreamOpened();
+  deps_.metrics->Count(Call::kAnnouncePeer);
+}
+
+void AnnounceStream::OnMessage(Request request) {
+  const uint32_t shard = deps_.shards->ShardOf(request.task_id());
+  const PeerCall call = CallOf(request);
+  last_call_.store(call, std::memory_order_relaxed);
+  if (request.has_register_peer_request()) {
+    core::Register event = RegisterOf(request);
+    event.stream = id_;
+    event.host = deps_.hosts->Find(request.host_id());
+    event.extensions = extensions_;
+    {
+      std::lock_guard lock(mutex_);
+      labels_.task_type = event.task->type;
+      if (request.task_id() != task_id_ || request.peer_id() != peer_id_) {
+        task_id_ = request.task_id();
+        peer_id_ = request.peer_id();
+        peer_ = core::PeerHandle();
+      }
+    }
+    return Post(shard, std::move(event));
+  }
+  std::optional<core::PeerMessage> event = MessageOf(request);
+  if (!event.has_value()) {
+    return End(MakeStatus(absl::StatusCode::kFailedPrecondition, ErrorReason::kInvalidArgument,
+                          "receive unknown request"));
+  }
+  event->stream = id_;
+  PeerLabels labels;
+  {
+    std::lock_guard lock(mutex_);
+    labels = labels_;
+    if (event->peer.task_id == task_id_ && event->peer.peer_id == peer_id_) {
+      event->peer.handle = peer_;
+    }
+  }
+  if (call == PeerCall::kPiece) {
+    deps_.metrics->CountPiece(false, request.download_piece_finished_request().piece().length(),
+                              labels);
+  } else if (call == PeerCall::kPieceBackToSource) {
+    deps_.metrics->CountPiece(
+        true, request.download_piece_back_to_source_finished_request().piece().length(), labels);
+  } else if (call == PeerCall::kPieceFailed || call == PeerCall::kPieceBackToSourceFailed) {
+    deps_.metrics->CountFailure(call, labels);
+  } else {
+    deps_.metrics->Count(call, labels);
+  }
+  Post(shard, std::move(*event));
+}
+
+void AnnounceStream::Post(uint32_t shard, core::Event event) {
+  {
+    std::lock_guard lock(mutex_);
+    shards_.insert(shard);
+  }
+  in_shard_.fetch_add(1);
+  if (deps_.shards->Post(shard, std::move(event))) return;
+  in_shard_.fetch_sub(1);
+  End(MakeStatus(absl::StatusCode::kResourceExhausted, ErrorReason::kOverloaded,
+                 "the scheduler has more messages than it can work off; try again later"));
+}
+
+void AnnounceStream::Stepped() {
+  stream_->Consumed(1);
+  if (in_shard_.fetch_sub(1) == 1 && half_closed_.load()) stream_->Finish(absl::OkStatus());
+}
+
+// What was said before is still worked off, so that an error among it is told.
+void AnnounceStream::OnHalfClose() {
+  half_closed_.store(true);
+  if (in_shard_.load() == 0) stream_->Finish(absl::OkStatus());
+}
+
+void AnnounceStream::OnDone() {
+  std::set<uint32_t> shards;
+  {
+    std::lock_guard lock(mutex_);
+    done_ = true;
+    shards = shards_;
+  }
+  for (uint32_t shard : shards) deps_.shards->PostAlways(shard, core::StreamClosed{id_});
+  deps_.metrics->StreamClosed();
+  deps_.on_done(id_);
+}
+
+void AnnounceStream::Registered(const core::PeerHandle& peer, core::HostType host_type,
+                                int priority) {
+  PeerLabels labels;
+  {
+    std::lock_guard lock(mutex_);
+    peer_ = peer;
+    labels_.host_type = host_type;
+    labels_.priority = priority;
+    labels = labels_;
+  }
+  deps_.metrics->Count(PeerCall::kRegister, labels);
+}
+
+void AnnounceStream::Send(Response response) {
+  absl::Status written = stream_->Write(std::move(response));
+  // A peer that does not read its answers cannot be scheduled.
+  if (absl::IsResourceExhausted(written)) stream_->Finish(std::move(written));
+}
+
+void AnnounceStream::SendEmpty() {
+  Response response;
+  response.mutable_empty_task_response();
+  Send(std::move(response));
+}
+
+void AnnounceStream::SendParents(const core::CandidateParents& parents) {
+  Send(ParentsResponse(parents, extensions_ == 0));
+}
+
+void AnnounceStream::SendNeedBackToSource(std::string description) {
+  Response response;
+  response.mutable_need_back_to_source_response()->set_description(std::move(description));
+  Send(std::move(response));
+}
+
+void AnnounceStream::SendMetadataOnly() {
+  Response response;
+  response.mutable_metadata_only_response();
+  Send(std::move(response));
+}
+
+void AnnounceStream::End(absl::Status status) {
+  if (!status.ok()) {
+    PeerLabels labels;
+    {
+      std::lock_guard lock(mutex_);
+      labels = labels_;
+    }
+    deps_.metrics->CountFailure(Call::kAnnouncePeer);
+    deps_.metrics->CountFailure(last_call_.load(std::memory_order_relaxed), labels);
+  }
+  stream_->Finish(std::move(status));
+}
+
+}  // namespace dragonfly::scheduler::service

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "common/rpc/stream.h"
+#include "proto/scheduler_v2.pb.h"
+#include "scheduler/core/decision.h"
+#include "scheduler/core/host_table.h"
+#include "scheduler/service/scheduler_metrics.h"
+#include "scheduler/shard/shard_pool.h"
+
+namespace dragonfly::scheduler::service {
+
+// One AnnouncePeer stream: what its peer says goes to the shard of the task, what the shard decides
+// goes out here. Lives as long as the call or the router holds it.
+// Threading: any thread; OnMessage and OnHalfClose one at a time.
+class AnnounceStream final
+    : public common::rpc::StreamHandler<::scheduler::v2::AnnouncePeerRequest> {
+ public:
+  using Request = ::scheduler::v2::AnnouncePeerRequest;
+  using Response = ::scheduler::v2::AnnouncePeerResponse;
+  struct Deps {
+    shard::ShardPool* shards = nullptr;
+    const core::HostTable* hosts = nullptr;
+    SchedulerMetrics* metrics = nullptr;
+    std::function<void(core::StreamId)> on_done;  // the call is over
+  };
+
+  AnnounceStream(core::StreamId id, std::shared_ptr<common::rpc::ServerStream<Response>> stream,
+                 Deps deps);
+
+  core::StreamId id() const { return id_; }
+
+  void OnMessage(Request request) override;
+  void OnHalfClose() override;
+  void OnDone() override;
+
+  // From the shard.
+  void Registered(const core::PeerHandle& peer, core::HostType host_type, int priority);
+  void SendEmpty();
+  void SendParents(const core::CandidateParents& parents);
+  void SendNeedBackToSource(std::string description);
+  void SendMetadataOnly();
+  void End(absl::Status status);
+  // The shard has worked a message off.
+  void Stepped();
+
+ private:
+  void Post(uint32_t shard, core::Event event);
+  void Send(Response response);
+  void CountMessage(const Request& request);
+
+  const core::StreamId id_;
+  const std::shared_ptr<common::rpc::ServerStream<Response>> stream_;
+  const Deps deps_;
+  const uint32_t extensions_;
+  std::atomic<size_t> in_shard_{0};  // messages posted and not yet worked off
+  std::atomic<bool> half_closed_{false};
+  std::atomic<PeerCall> last_call_{PeerCall::kRegister};
+
+  std::mutex mutex_;  // guards what follows
+  std::string task_id_;
+  std::string peer_id_;
+  core::PeerHandle peer_;
+  PeerLabels labels_;
+  std::set<uint32_t> shards_;  // that have heard of this stream
+  bool done_ = false;
+};
+
+}  // namespace dragonfly::scheduler::service

@@ -1,0 +1,350 @@
+#include "scheduler/service/scheduler_service.h"
+
+#include <string>
+#include <utility>
+
+#include "common/limit/token_bucket.h"
+#include "common/log/log.h"
+#include "common/rpc/extensions.h"
+#include "common/rpc/reactor.h"
+#include "common/status/reason.h"
+#include "common/status/strings.h"
+#include "proto/scheduler_v2.grpc.pb.h"
+#include "scheduler/service/convert.h"
+
+namespace dragonfly::scheduler::service {
+namespace {
+
+namespace pb = ::scheduler::v2;
+namespace pbc = ::common::v2;
+namespace log = common::log;
+using common::rpc::CallInfo;
+using common::rpc::UnaryReply;
+using common::status::ErrorReason;
+using common::status::MakeStatus;
+using google::protobuf::Empty;
+using Context = ::grpc::CallbackServerContext;
+using Unary = ::grpc::ServerUnaryReactor;
+
+const common::rpc::ExtensionSet& Spoken() {
+  static const common::rpc::ExtensionSet kSpoken = {common::rpc::kLazyStat, common::rpc::kSlice};
+  return kSpoken;
+}
+
+absl::Status Overloaded(std::string_view message) {
+  return MakeStatus(absl::StatusCode::kResourceExhausted, ErrorReason::kOverloaded, message);
+}
+
+absl::Status HostNotFound(const std::string& id) {
+  return MakeStatus(absl::StatusCode::kNotFound, ErrorReason::kHostUnknown,
+                    "host " + id + " not found");
+}
+
+absl::Status NotServed(const char* what) {
+  return absl::UnimplementedError(std::string(what) + " are not served by this scheduler");
+}
+
+// A call that ends at once; `what` stands in the message.
+template <typename Req, typename Resp>
+Unary* Unserved(Context* context, const Req* request, Resp* response, const char* what) {
+  return common::rpc::ServeUnary<Req, Resp>(
+      context, request, response,
+      [what](const CallInfo&, const Req&, UnaryReply<Resp> reply) { reply.Send(NotServed(what)); });
+}
+
+template <typename Req, typename Resp>
+::grpc::ServerBidiReactor<Req, Resp>* UnservedStream(Context* context, const char* what) {
+  return common::rpc::ServeBidi<Req, Resp>(
+      context, common::rpc::StreamOptions(),
+      [what](const std::shared_ptr<common::rpc::ServerStream<Resp>>& stream) {
+        stream->Finish(NotServed(what));
+        return std::shared_ptr<common::rpc::StreamHandler<Req>>();
+      });
+}
+
+constexpr const char* kCache = "cache tasks";
+constexpr const char* kPersistent = "persistent tasks";
+constexpr const char* kPersistentCache = "persistent cache tasks";
+
+}  // namespace
+
+struct SchedulerService::Impl final : public pb::Scheduler::CallbackService {
+  explicit Impl(Deps the_deps)
+      : deps(std::move(the_deps)),
+        rate(common::limit::TokenBucket::Options{static_cast<uint64_t>(deps.request_rate_limit),
+                                                 0}) {}
+
+  bool Admit() { return rate.TryAcquire(1, deps.clock->Now()); }
+
+  // Validates, counts, limits the rate and calls `handler(request, reply)`.
+  template <typename Req, typename Resp, typename Handler>
+  Unary* Serve(Call call, Context* context, const Req* request, Resp* response,
+               const Handler& handler) {
+    deps.metrics->Count(call);
+    return common::rpc::ServeUnary<Req, Resp>(
+        context, request, response,
+        [&](const CallInfo&, const Req& valid, const UnaryReply<Resp>& reply) {
+          if (Admit()) return handler(valid, reply);
+          deps.metrics->CountFailure(call);
+          reply.Send(Overloaded("too many requests; the limit is server.requestRateLimit"));
+        });
+  }
+
+  // Asks the task's shard; `make(request id)` is the event, `answer` gets what the shard said.
+  template <typename Make>
+  void Ask(const std::string& task_id, DecisionRouter::Answer answer, const Make& make) {
+    const core::RequestId id = deps.router->AddRequest(std::move(answer));
+    if (deps.shards->Post(deps.shards->ShardOf(task_id), core::Event(make(id)))) return;
+    deps.router->TakeRequest(id)(
+        Overloaded("the scheduler has more messages than it can work off; try again later"),
+        nullptr, nullptr);
+  }
+
+  DecisionRouter::Answer DoneAnswer(Call call, UnaryReply<Empty> reply) {
+    return [this, call, reply](const absl::Status& status, const core::TaskView*,
+                               const core::PeerView*) {
+      if (!status.ok()) deps.metrics->CountFailure(call);
+      reply.Send(status.ok() ? absl::StatusOr<Empty>(Empty()) : absl::StatusOr<Empty>(status));
+    };
+  }
+
+  static core::PeerRef RefOf(const std::string& task_id, const std::string& peer_id) {
+    core::PeerRef ref;
+    ref.task_id = task_id;
+    ref.peer_id = peer_id;
+    return ref;
+  }
+
+  // ---- standard tasks ----
+
+  ::grpc::ServerBidiReactor<pb::AnnouncePeerRequest, pb::AnnouncePeerResponse>* AnnouncePeer(
+      Context* context) override {
+    common::rpc::StreamOptions options;
+    options.extensions = Spoken();
+    options.max_outgoing = 16;
+    options.max_unconsumed = 32;
+    using Stream = common::rpc::ServerStream<pb::AnnouncePeerResponse>;
+    using Handler = common::rpc::StreamHandler<pb::AnnouncePeerRequest>;
+    return common::rpc::ServeBidi<pb::AnnouncePeerRequest, pb::AnnouncePeerResponse>(
+        context, options, [this](const std::shared_ptr<Stream>& stream) {
+          if (!Admit()) {
+            stream->Finish(Overloaded("too many streams; the limit is server.requestRateLimit"));
+            return std::shared_ptr<Handler>();
+          }
+          AnnounceStream::Deps stream_deps;
+          stream_deps.shards = deps.shards;
+          stream_deps.hosts = deps.hosts;
+          stream_deps.metrics = deps.metrics;
+          stream_deps.on_done = [router = deps.router](core::StreamId id) {
+            router->RemoveStream(id);
+          };
+          auto handler = std::make_shared<AnnounceStream>(deps.router->NextStream(), stream,
+                                                          std::move(stream_deps));
+          deps.router->AddStream(handler);
+          return std::shared_ptr<Handler>(handler);
+        });
+  }
+
+  Unary* StatPeer(Context* context, const pb::StatPeerRequest* request,
+                  pbc::Peer* response) override {
+    return Serve(Call::kStatPeer, context, request, response,
+                 [this](const pb::StatPeerRequest& valid, const UnaryReply<pbc::Peer>& reply) {
+                   auto answer = [this, reply](const absl::Status& status,
+                                               const core::TaskView* task,
+                                               const core::PeerView* peer) {
+                     if (!status.ok()) {
+                       deps.metrics->CountFailure(Call::kStatPeer);
+                       return reply.Send(status);
+                     }
+                     reply.Send(PeerMessageOf(*task, *peer));
+                   };
+                   Ask(valid.task_id(), answer, [&](core::RequestId id) {
+                     return core::StatPeer{id, RefOf(valid.task_id(), valid.peer_id())};
+                   });
+                 });
+  }
+
+  Unary* DeletePeer(Context* context, const pb::DeletePeerRequest* request,
+                    Empty* response) override {
+    return Serve(Call::kDeletePeer, context, request, response,
+                 [this](const pb::DeletePeerRequest& valid, const UnaryReply<Empty>& reply) {
+                   Ask(valid.task_id(), DoneAnswer(Call::kDeletePeer, reply),
+                       [&](core::RequestId id) {
+                         return core::DeletePeer{id, RefOf(valid.task_id(), valid.peer_id())};
+                       });
+                 });
+  }
+
+  Unary* StatTask(Context* context, const pb::StatTaskRequest* request,
+                  pbc::Task* response) override {
+    return Serve(Call::kStatTask, context, request, response,
+                 [this](const pb::StatTaskRequest& valid, const UnaryReply<pbc::Task>& reply) {
+                   auto answer = [this, reply](const absl::Status& status,
+                                               const core::TaskView* task, const core::PeerView*) {
+                     if (!status.ok()) {
+                       deps.metrics->CountFailure(Call::kStatTask);
+                       return reply.Send(status);
+                     }
+                     reply.Send(TaskMessageOf(*task));
+                   };
+                   Ask(valid.task_id(), answer, [&](core::RequestId id) {
+                     return core::StatTask{id, valid.task_id()};
+                   });
+                 });
+  }
+
+  Unary* DeleteTask(Context* context, const pb::DeleteTaskRequest* request,
+                    Empty* response) override {
+    return Serve(Call::kDeleteTask, context, request, response,
+                 [this](const pb::DeleteTaskRequest& valid, const UnaryReply<Empty>& reply) {
+                   if (deps.hosts->Find(valid.host_id()) == nullptr) {
+                     deps.metrics->CountFailure(Call::kDeleteTask);
+                     return reply.Send(HostNotFound(valid.host_id()));
+                   }
+                   Ask(valid.task_id(), DoneAnswer(Call::kDeleteTask, reply),
+                       [&](core::RequestId id) {
+                         return core::DeleteTask{id, valid.task_id(), valid.host_id()};
+                       });
+                 });
+  }
+
+  // ---- hosts ----
+
+  Unary* AnnounceHost(Context* context, const pb::AnnounceHostRequest* request,
+                      Empty* response) override {
+    // So that a daemon knows what we speak before its first registration.
+    common::rpc::OpenCall(*context, Spoken());
+    return Serve(Call::kAnnounceHost, context, request, response,
+                 [this](const pb::AnnounceHostRequest& valid, const UnaryReply<Empty>& reply) {
+                   core::HostFacts facts = FactsOf(valid);
+                   const bool seed = facts.is_seed();
+                   absl::StatusOr<core::HostTable::Announced> announced =
+                       deps.hosts->Announce(std::move(facts), deps.clock->Now());
+                   if (!announced.ok()) {
+                     deps.metrics->CountFailure(Call::kAnnounceHost);
+                     return reply.Send(announced.status());
+                   }
+                   if (announced->created) {
+                     log::Info("host announced itself", log::kv("host", valid.host().id()),
+                               log::kv("seed", seed));
+                   }
+                   if (announced->placement_changed) deps.on_seeds_changed();
+                   reply.Send(Empty());
+                 });
+  }
+
+  Unary* ListHosts(Context* context, const pb::ListHostsRequest* request,
+                   pb::ListHostsResponse* response) override {
+    return Serve(
+        Call::kListHosts, context, request, response,
+        [this](const pb::ListHostsRequest& valid, const UnaryReply<pb::ListHostsResponse>& reply) {
+          pb::ListHostsResponse answer;
+          std::optional<core::HostType> type;
+          if (valid.has_type()) type = static_cast<core::HostType>(valid.type());
+          for (const std::shared_ptr<core::Host>& host : deps.hosts->List(type)) {
+            *answer.add_hosts() = HostMessageOf(*host->facts());
+          }
+          reply.Send(std::move(answer));
+        });
+  }
+
+  Unary* DeleteHost(Context* context, const pb::DeleteHostRequest* request,
+                    Empty* response) override {
+    return Serve(Call::kDeleteHost, context, request, response,
+                 [this](const pb::DeleteHostRequest& valid, const UnaryReply<Empty>& reply) {
+                   std::shared_ptr<core::Host> host = deps.hosts->Remove(valid.host_id());
+                   if (host == nullptr) {
+                     deps.metrics->CountFailure(Call::kDeleteHost);
+                     return reply.Send(HostNotFound(valid.host_id()));
+                   }
+                   Forget(std::move(host));
+                   reply.Send(Empty());
+                 });
+  }
+
+  void Forget(std::shared_ptr<core::Host> host) {
+    log::Info("host left", log::kv("host", host->id()));
+    const bool seed = host->facts()->is_seed();
+    deps.shards->PostToAll(core::HostLeft{std::move(host)});
+    if (seed) deps.on_seeds_changed();
+  }
+
+  // ---- not served ----
+
+  ::grpc::ServerBidiReactor<pb::AnnounceCachePeerRequest, pb::AnnounceCachePeerResponse>*
+  AnnounceCachePeer(Context* context) override {
+    return UnservedStream<pb::AnnounceCachePeerRequest, pb::AnnounceCachePeerResponse>(context,
+                                                                                       kCache);
+  }
+  ::grpc::ServerBidiReactor<pb::AnnouncePersistentPeerRequest, pb::AnnouncePersistentPeerResponse>*
+  AnnouncePersistentPeer(Context* context) override {
+    return UnservedStream<pb::AnnouncePersistentPeerRequest, pb::AnnouncePersistentPeerResponse>(
+        context, kPersistent);
+  }
+  ::grpc::ServerBidiReactor<pb::AnnouncePersistentCachePeerRequest,
+                            pb::AnnouncePersistentCachePeerResponse>*
+  AnnouncePersistentCachePeer(Context* context) override {
+    return UnservedStream<pb::AnnouncePersistentCachePeerRequest,
+                          pb::AnnouncePersistentCachePeerResponse>(context, kPersistentCache);
+  }
+
+// One line a call: what it takes, what it would give, and what it is about.
+#define DRAGONFLY_UNSERVED(call, request_type, response_type, what)                              \
+  Unary* call(Context* context, const request_type* request, response_type* response) override { \
+    return Unserved(context, request, response, what);                                           \
+  }
+  DRAGONFLY_UNSERVED(StatCachePeer, pb::StatCachePeerRequest, pbc::CachePeer, kCache)
+  DRAGONFLY_UNSERVED(DeleteCachePeer, pb::DeleteCachePeerRequest, Empty, kCache)
+  DRAGONFLY_UNSERVED(StatCacheTask, pb::StatCacheTaskRequest, pbc::CacheTask, kCache)
+  DRAGONFLY_UNSERVED(DeleteCacheTask, pb::DeleteCacheTaskRequest, Empty, kCache)
+  DRAGONFLY_UNSERVED(StatPersistentPeer, pb::StatPersistentPeerRequest, pbc::PersistentPeer,
+                     kPersistent)
+  DRAGONFLY_UNSERVED(DeletePersistentPeer, pb::DeletePersistentPeerRequest, Empty, kPersistent)
+  DRAGONFLY_UNSERVED(UploadPersistentTaskStarted, pb::UploadPersistentTaskStartedRequest, Empty,
+                     kPersistent)
+  DRAGONFLY_UNSERVED(UploadPersistentTaskFinished, pb::UploadPersistentTaskFinishedRequest,
+                     pbc::PersistentTask, kPersistent)
+  DRAGONFLY_UNSERVED(UploadPersistentTaskFailed, pb::UploadPersistentTaskFailedRequest, Empty,
+                     kPersistent)
+  DRAGONFLY_UNSERVED(StatPersistentTask, pb::StatPersistentTaskRequest, pbc::PersistentTask,
+                     kPersistent)
+  DRAGONFLY_UNSERVED(DeletePersistentTask, pb::DeletePersistentTaskRequest, Empty, kPersistent)
+  DRAGONFLY_UNSERVED(StatPersistentCachePeer, pb::StatPersistentCachePeerRequest,
+                     pbc::PersistentCachePeer, kPersistentCache)
+  DRAGONFLY_UNSERVED(DeletePersistentCachePeer, pb::DeletePersistentCachePeerRequest, Empty,
+                     kPersistentCache)
+  DRAGONFLY_UNSERVED(UploadPersistentCacheTaskStarted, pb::UploadPersistentCacheTaskStartedRequest,
+                     Empty, kPersistentCache)
+  DRAGONFLY_UNSERVED(UploadPersistentCacheTaskFinished,
+                     pb::UploadPersistentCacheTaskFinishedRequest, pbc::PersistentCacheTask,
+                     kPersistentCache)
+  DRAGONFLY_UNSERVED(UploadPersistentCacheTaskFailed, pb::UploadPersistentCacheTaskFailedRequest,
+                     Empty, kPersistentCache)
+  DRAGONFLY_UNSERVED(StatPersistentCacheTask, pb::StatPersistentCacheTaskRequest,
+                     pbc::PersistentCacheTask, kPersistentCache)
+  DRAGONFLY_UNSERVED(DeletePersistentCacheTask, pb::DeletePersistentCacheTaskRequest, Empty,
+                     kPersistentCache)
+  DRAGONFLY_UNSERVED(PreheatImage, pb::PreheatImageRequest, Empty, "jobs")
+  DRAGONFLY_UNSERVED(StatImage, pb::StatImageRequest, pb::StatImageResponse, "jobs")
+  DRAGONFLY_UNSERVED(PreheatFile, pb::PreheatFileRequest, Empty, "jobs")
+  DRAGONFLY_UNSERVED(StatFile, pb::StatFileRequest, pb::StatFileResponse, "jobs")
+#undef DRAGONFLY_UNSERVED
+
+  const Deps deps;
+  common::limit::TokenBucket rate;
+};
+
+SchedulerService::SchedulerService(Deps deps) : impl_(std::make_unique<Impl>(std::move(deps))) {}
+
+SchedulerService::~SchedulerService() = default;
+
+::grpc::Service* SchedulerService::grpc_service() { return impl_.get(); }
+
+void SchedulerService::ExpireHosts() {
+  for (std::shared_ptr<core::Host>& host :
+       impl_->deps.hosts->ExpireIdle(impl_->deps.clock->Now())) {
+    impl_->Forget(std::move(host));
+  }
+}
+
+}  // namespace dragonfly::scheduler::service

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "absl/time/time.h"
+#include "common/os/env.h"
+#include "common/telemetry/metrics.h"
+#include "scheduler/core/host_table.h"
+#include "scheduler/service/decision_router.h"
+#include "scheduler/service/scheduler_metrics.h"
+#include "scheduler/shard/shard_pool.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace dragonfly::scheduler::service {
+
+// scheduler.v2.Scheduler for standard tasks (docs/reference/scheduler.md). What is not served yet
+// answers UNIMPLEMENTED and says so.
+// Threading: any thread.
+class SchedulerService {
+ public:
+  struct Deps {
+    const common::os::Clock* clock = nullptr;
+    core::HostTable* hosts = nullptr;
+    shard::ShardPool* shards = nullptr;
+    DecisionRouter* router = nullptr;
+    SchedulerMetrics* metrics = nullptr;
+    // A seed peer's host came, changed or went.
+    std::function<void()> on_seeds_changed;
+    double request_rate_limit = 4000;  // unary calls and new streams, per second
+  };
+
+  // What `deps` points to must outlive the service.
+  explicit SchedulerService(Deps deps);
+  ~SchedulerService();
+
+  // For rpc::Server.
+  ::grpc::Service* grpc_service();
+  // Hosts that stopped announcing themselves are forgotten; call it every host GC interval.
+  void ExpireHosts();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dragonfly::scheduler::service
