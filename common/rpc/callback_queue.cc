@@ -39,8 +39,10 @@ std::shared_ptr<::grpc::Channel> MakeAnchor() {
 }  // namespace
 
 void KeepCallbackQueue() {
-  // Never destroyed: there is no moment at which no call may be ending.
-  static const auto* const anchor = new std::shared_ptr<::grpc::Channel>(MakeAnchor());
+  // Never destroyed: there is no moment at which no call may be ending. Volatile, so that the
+  // pointer stays in memory and leak checkers see what it holds.
+  static std::shared_ptr<::grpc::Channel>* volatile anchor =
+      new std::shared_ptr<::grpc::Channel>(MakeAnchor());
   (void)anchor;
 }
 

@@ -91,7 +91,7 @@ class SchedulerClientTest : public ::testing::Test {
     options.identity.ip = "127.0.0.1";
     options.selector.dynconfig_path = directory_ + "/dynconfig.yaml";
     options.selector.retry_interval = absl::Milliseconds(300);
-    options.drain_timeout = absl::Seconds(5);
+    options.drain_timeout = absl::Minutes(1);
     client_ = std::make_unique<GrpcSchedulerClient>(runtime_, pool_, channels_,
                                                     common::os::PosixEnv(), info_, options);
     client_->Start();
