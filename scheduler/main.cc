@@ -32,7 +32,6 @@ struct Arguments {
 int Fail(int code, const absl::Status& status) {
   const std::string message(dragonfly::common::status::MessageOf(status));
   std::fprintf(stderr, "scheduler: %s\n", message.c_str());
-  log::Error("scheduler ends", log::kv("error", status));
   return code;
 }
 
@@ -85,7 +84,10 @@ int Run(const Arguments& arguments, bool config_was_named) {
   }
 
   auto application = app::Application::Start(config, arguments.dynconfig, arguments.strict);
-  if (!application.ok()) return Fail(1, application.status());
+  if (!application.ok()) {
+    log::Error("scheduler ends", log::kv("error", application.status()));
+    return Fail(1, application.status());
+  }
   log::Info("scheduler stops", log::kv("signal", AwaitSignal(signals)));
   // A second signal does not wait.
   for (int number : {SIGINT, SIGTERM, SIGQUIT}) {

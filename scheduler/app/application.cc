@@ -327,6 +327,7 @@ absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool st
 void Application::Impl::Shutdown(absl::Duration grace) {
   if (server != nullptr) {
     server->SetServing(false);
+    router.EndStreams();
     server->Shutdown(grace);
   }
   host_gc = nullptr;

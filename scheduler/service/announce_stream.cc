@@ -127,20 +127,34 @@ void AnnounceStream::Post(uint32_t shard, core::Event event) {
 
 void AnnounceStream::Stepped() {
   stream_->Consumed(1);
-  if (in_shard_.fetch_sub(1) == 1 && half_closed_.load()) stream_->Finish(absl::OkStatus());
+  if (in_shard_.fetch_sub(1) == 1) EndIfDrained();
 }
 
 // What was said before is still worked off, so that an error among it is told.
+void AnnounceStream::EndIfDrained() {
+  if (in_shard_.load() != 0) return;
+  if (shutting_down_.load()) {
+    stream_->Finish(MakeStatus(absl::StatusCode::kUnavailable, ErrorReason::kShutdown,
+                               "the scheduler is shutting down; go on with another one"));
+  } else if (half_closed_.load()) {
+    stream_->Finish(absl::OkStatus());
+  }
+}
+
 void AnnounceStream::OnHalfClose() {
   half_closed_.store(true);
-  if (in_shard_.load() == 0) stream_->Finish(absl::OkStatus());
+  EndIfDrained();
+}
+
+void AnnounceStream::EndForShutdown() {
+  shutting_down_.store(true);
+  EndIfDrained();
 }
 
 void AnnounceStream::OnDone() {
   std::set<uint32_t> shards;
   {
     std::lock_guard lock(mutex_);
-    done_ = true;
     shards = shards_;
   }
   for (uint32_t shard : shards) deps_.shards->PostAlways(shard, core::StreamClosed{id_});

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -49,11 +50,13 @@ class AnnounceStream final
   void End(absl::Status status);
   // The shard has worked a message off.
   void Stepped();
+  // This process is stopping: ends the stream once what was said is worked off.
+  void EndForShutdown();
 
  private:
   void Post(uint32_t shard, core::Event event);
   void Send(Response response);
-  void CountMessage(const Request& request);
+  void EndIfDrained();
 
   const core::StreamId id_;
   const std::shared_ptr<common::rpc::ServerStream<Response>> stream_;
@@ -61,6 +64,7 @@ class AnnounceStream final
   const uint32_t extensions_;
   std::atomic<size_t> in_shard_{0};  // messages posted and not yet worked off
   std::atomic<bool> half_closed_{false};
+  std::atomic<bool> shutting_down_{false};
   std::atomic<PeerCall> last_call_{PeerCall::kRegister};
 
   std::mutex mutex_;  // guards what follows
@@ -69,7 +73,6 @@ class AnnounceStream final
   core::PeerHandle peer_;
   PeerLabels labels_;
   std::set<uint32_t> shards_;  // that have heard of this stream
-  bool done_ = false;
 };
 
 }  // namespace dragonfly::scheduler::service

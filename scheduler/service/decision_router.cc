@@ -2,13 +2,29 @@
 
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace dragonfly::scheduler::service {
 
 void DecisionRouter::AddStream(std::shared_ptr<AnnounceStream> stream) {
-  Bucket& bucket = BucketOf(stream->id());
-  std::lock_guard lock(bucket.mutex);
-  bucket.streams.emplace(stream->id(), std::move(stream));
+  {
+    Bucket& bucket = BucketOf(stream->id());
+    std::lock_guard lock(bucket.mutex);
+    bucket.streams.emplace(stream->id(), stream);
+  }
+  if (ending_.load()) stream->EndForShutdown();
+}
+
+void DecisionRouter::EndStreams() {
+  ending_.store(true);
+  for (Bucket& bucket : buckets_) {
+    std::vector<std::shared_ptr<AnnounceStream>> streams;
+    {
+      std::lock_guard lock(bucket.mutex);
+      for (const auto& [id, stream] : bucket.streams) streams.push_back(stream);
+    }
+    for (const std::shared_ptr<AnnounceStream>& stream : streams) stream->EndForShutdown();
+  }
 }
 
 void DecisionRouter::RemoveStream(core::StreamId id) {

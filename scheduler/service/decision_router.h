@@ -33,6 +33,8 @@ class DecisionRouter final : public core::DecisionSink {
   core::StreamId NextStream() { return next_.fetch_add(1); }
   void AddStream(std::shared_ptr<AnnounceStream> stream);
   void RemoveStream(core::StreamId id);
+  // Ends all streams, and those that are added from now on.
+  void EndStreams();
   core::RequestId AddRequest(Answer answer);
   // For a request that could not be posted: its answer, not yet given.
   Answer TakeRequest(core::RequestId id);
@@ -70,6 +72,7 @@ class DecisionRouter final : public core::DecisionSink {
   SchedulerMetrics& metrics_;
   std::function<void(core::SeedTrigger)> start_trigger_;
   std::atomic<uint64_t> next_{1};
+  std::atomic<bool> ending_{false};
   std::array<Bucket, 16> buckets_;
   std::mutex requests_mutex_;  // guards requests_
   absl::flat_hash_map<core::RequestId, Answer> requests_;
