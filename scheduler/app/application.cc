@@ -40,6 +40,8 @@ using common::status::ErrorReason;
 using common::status::MakeStatus;
 namespace log = common::log;
 
+constexpr absl::Duration kConnectionGrace = absl::Milliseconds(500);
+
 IpAddress AddressOf(const std::string& text, bool ipv6) {
   absl::StatusOr<IpAddress> parsed = IpAddress::Parse(text);
   if (parsed.ok()) return *parsed;
@@ -327,8 +329,9 @@ absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool st
 void Application::Impl::Shutdown(absl::Duration grace) {
   if (server != nullptr) {
     server->SetServing(false);
-    router.EndStreams();
-    server->Shutdown(grace);
+    router.EndStreams(grace);
+    // What is left are connections, and clients that are idle may not notice for seconds.
+    server->Shutdown(std::min(grace, kConnectionGrace));
   }
   host_gc = nullptr;
   http = nullptr;

@@ -8,6 +8,10 @@ namespace dragonfly::scheduler::service {
 
 void DecisionRouter::AddStream(std::shared_ptr<AnnounceStream> stream) {
   {
+    std::lock_guard lock(open_mutex_);
+    ++open_;
+  }
+  {
     Bucket& bucket = BucketOf(stream->id());
     std::lock_guard lock(bucket.mutex);
     bucket.streams.emplace(stream->id(), stream);
@@ -15,7 +19,7 @@ void DecisionRouter::AddStream(std::shared_ptr<AnnounceStream> stream) {
   if (ending_.load()) stream->EndForShutdown();
 }
 
-void DecisionRouter::EndStreams() {
+void DecisionRouter::EndStreams(absl::Duration bound) {
   ending_.store(true);
   for (Bucket& bucket : buckets_) {
     std::vector<std::shared_ptr<AnnounceStream>> streams;
@@ -25,16 +29,22 @@ void DecisionRouter::EndStreams() {
     }
     for (const std::shared_ptr<AnnounceStream>& stream : streams) stream->EndForShutdown();
   }
+  std::unique_lock lock(open_mutex_);
+  none_open_.wait_for(lock, absl::ToChronoMilliseconds(bound), [this] { return open_ == 0; });
 }
 
 void DecisionRouter::RemoveStream(core::StreamId id) {
   std::shared_ptr<AnnounceStream> gone;  // destroyed after the lock
-  Bucket& bucket = BucketOf(id);
-  std::lock_guard lock(bucket.mutex);
-  auto it = bucket.streams.find(id);
-  if (it == bucket.streams.end()) return;
-  gone = std::move(it->second);
-  bucket.streams.erase(it);
+  {
+    Bucket& bucket = BucketOf(id);
+    std::lock_guard lock(bucket.mutex);
+    auto it = bucket.streams.find(id);
+    if (it == bucket.streams.end()) return;
+    gone = std::move(it->second);
+    bucket.streams.erase(it);
+  }
+  std::lock_guard lock(open_mutex_);
+  if (--open_ == 0) none_open_.notify_all();
 }
 
 std::shared_ptr<AnnounceStream> DecisionRouter::Find(core::StreamId id) {

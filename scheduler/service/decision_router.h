@@ -2,6 +2,8 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -33,8 +35,9 @@ class DecisionRouter final : public core::DecisionSink {
   core::StreamId NextStream() { return next_.fetch_add(1); }
   void AddStream(std::shared_ptr<AnnounceStream> stream);
   void RemoveStream(core::StreamId id);
-  // Ends all streams, and those that are added from now on.
-  void EndStreams();
+  // Ends all streams, and those that are added from now on, and waits until they are gone, or for
+  // `bound`.
+  void EndStreams(absl::Duration bound);
   core::RequestId AddRequest(Answer answer);
   // For a request that could not be posted: its answer, not yet given.
   Answer TakeRequest(core::RequestId id);
@@ -73,6 +76,9 @@ class DecisionRouter final : public core::DecisionSink {
   std::function<void(core::SeedTrigger)> start_trigger_;
   std::atomic<uint64_t> next_{1};
   std::atomic<bool> ending_{false};
+  std::mutex open_mutex_;  // guards open_
+  std::condition_variable none_open_;
+  size_t open_ = 0;
   std::array<Bucket, 16> buckets_;
   std::mutex requests_mutex_;  // guards requests_
   absl::flat_hash_map<core::RequestId, Answer> requests_;
