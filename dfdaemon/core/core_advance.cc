@@ -21,6 +21,7 @@ constexpr size_t kToldEntries = 6;
 void DownloadCore::Impl::Advance() {
   if (ended_) return;
   Settle();
+  DropUnwantedFetches();
   if (AnyActive()) EnsureSupply();
   if (AnyActive()) StartFetches();
   if (AnyActive()) EnsureProgress();
@@ -32,6 +33,12 @@ void DownloadCore::Impl::EnsureSupply() {
   if (WantSeed() && source_.mode == SourceMode::kNone && !source_.left_for_parents &&
       !source_.failed.has_value()) {
     UseSource(SourceMode::kSeed);
+  }
+  // Those that allowed it went away.
+  if (source_.mode != SourceMode::kNone && !AnyActiveMayUseSource()) {
+    Note("the origin is left: nobody here may use it");
+    CloseReader();
+    source_.mode = SourceMode::kNone;
   }
   const bool all_on_their_way =
       geometry_.content_length.has_value() && picker_.missing_count() <= fetches_.size();
@@ -137,6 +144,19 @@ bool DownloadCore::Impl::complete() const {
   return geometry_.content_length.has_value() && picker_.stored_count() == picker_.size();
 }
 
+// Every try is counted elsewhere; this catches what goes on without being one, such as a scheduler
+// that names new parents for ever.
+void DownloadCore::Impl::OnStall() {
+  const absl::Status why = Stalled();
+  if (source_.mode != SourceMode::kNone || source_.failed.has_value() || !AnyActiveMayUseSource()) {
+    FailActive(why);
+    return;
+  }
+  AbandonRegistration(why);
+  for (ParentSlot slot = 0; slot < parents_.size(); ++slot) Close(slot);
+  GoToSource();
+}
+
 absl::Status DownloadCore::Impl::Stalled() const {
   std::string message =
       absl::StrCat("nothing came for ", absl::FormatDuration(options_.stall_limit), ";");
@@ -158,7 +178,7 @@ void DownloadCore::Impl::CheckTimers() {
                           "the digest was not computed in time"));
   }
   if (AnyActive() && now_ >= last_progress_ + options_.stall_limit) {
-    FailActive(Stalled());
+    OnStall();
     return;
   }
   CheckFetches();
@@ -168,7 +188,7 @@ void DownloadCore::Impl::CheckTimers() {
                                absl::StrCat("the origin sent nothing for ",
                                             absl::FormatDuration(options_.source_timeout))));
   }
-  if (now_ >= source_.retry_at) OpenStretch();
+  if (now_ >= source_.retry_at) source_.retry_at = absl::InfiniteFuture();
   if (registration_.open && registration_.waiting &&
       now_ >= registration_.asked_at + options_.answer_timeout) {
     last_scheduler_error_ =

@@ -41,6 +41,13 @@ void DownloadCore::Impl::DropFetchesOf(ParentSlot slot) {
   }
 }
 
+// Of callers that went away.
+void DownloadCore::Impl::DropUnwantedFetches() {
+  for (size_t i = fetches_.size(); i-- > 0;) {
+    if (!picker_.missing(fetches_[i].number)) Drop(fetches_[i].id, true);
+  }
+}
+
 void DownloadCore::Impl::DropFetchesOfPiece(PieceNumber number) {
   for (size_t i = fetches_.size(); i-- > 0;) {
     if (fetches_[i].number == number) Drop(fetches_[i].id, true);
@@ -72,6 +79,7 @@ void DownloadCore::Impl::StartFetches() {
     rule.avoid_begin = source_.position;
     rule.avoid_end = source_.position + kLeftToSource;
   }
+  CloseRetired();
   std::vector<ParentSlot> candidates;
   for (ParentSlot slot = 0; slot < parents_.size(); ++slot) {
     if (CanFetch(slot) && picker_.useful(slot) > 0) candidates.push_back(slot);
@@ -167,7 +175,13 @@ void DownloadCore::Impl::CheckFetches() {
                                    absl::StrCat(silent ? "no byte for " : "piece not whole after ",
                                                 absl::FormatDuration(limit)));
     Drop(fetch.id, true);
-    Charge(fetch.parent, Blame::kSilent, why);
+    if (endless) {
+      // It moves, and yet it is of no use; being offered again would only cost as long once more.
+      avoided_.insert(parents_[fetch.parent]->info.peer_id);
+      GiveUp(fetch.parent, why);
+    } else {
+      Charge(fetch.parent, Blame::kSilent, why);
+    }
     i = 0;  // others of this parent may have gone with it
   }
 }

@@ -74,6 +74,8 @@ std::optional<uint64_t> DownloadCore::Impl::PieceLengthOf(const ParentInfo& pare
 
 bool DownloadCore::Impl::LearnFrom(const std::vector<ParentInfo>& parents) {
   if (geometry_.content_length.has_value()) return true;
+  // The origin has contradicted what was known: only the origin is believed from then on.
+  if (changed_once_) return false;
   // What most of them say; one liar does not cut the task for everybody.
   std::map<std::pair<uint64_t, uint64_t>, size_t> votes;
   std::pair<uint64_t, uint64_t> best;

@@ -97,7 +97,7 @@ class DownloadCore::Impl {
     SourceMode mode = SourceMode::kNone;
     bool open = false;
     bool head_seen = false;
-    bool ranges = false;
+    bool told_length = false;
     bool to_the_end = false;  // the present stretch has no upper bound
     absl::Time last_byte;
     PieceNumber position = 0;  // next piece that it will bring
@@ -160,6 +160,7 @@ class DownloadCore::Impl {
   void Open(ParentSlot slot);
   void Reopen(ParentSlot slot);
   void Close(ParentSlot slot);
+  void CloseRetired();
   // Not to be used again: for the task, or until the scheduler offers it again.
   void Avoid(ParentSlot slot, std::optional<PieceNumber> number, const absl::Status& why);
   void GiveUp(ParentSlot slot, const absl::Status& why);
@@ -178,6 +179,7 @@ class DownloadCore::Impl {
   // Forgets the fetch; `cancel` tells the driver too.
   void Drop(FetchId id, bool cancel);
   void DropFetchesOf(ParentSlot slot);
+  void DropUnwantedFetches();
   void DropFetchesOfPiece(PieceNumber number);
 
   // ---- core_source.cc ----
@@ -204,6 +206,7 @@ class DownloadCore::Impl {
   void Quiesce();
   void CheckFetches();
   void CheckTimers();
+  void OnStall();
   absl::Status Stalled() const;
 
   void Emit(Action action) { actions_->push_back(std::move(action)); }

@@ -51,6 +51,7 @@ std::vector<PieceNumber> DownloadCore::Impl::Interested() const {
 
 // What the scheduler says now replaces what it said before.
 void DownloadCore::Impl::TakeParents(const std::vector<ParentInfo>& parents) {
+  if (picker_.missing_count() == 0) return;  // the digest is being checked
   absl::flat_hash_set<std::string> named;
   for (const ParentInfo& parent : parents) {
     if (avoided_.contains(parent.peer_id)) continue;
@@ -94,10 +95,16 @@ void DownloadCore::Impl::TakeParents(const std::vector<ParentInfo>& parents) {
     selector_.Add(*slot, parent.max_tx_bandwidth, parent.tx_bandwidth);
     Open(*slot);
   }
+  for (std::optional<Parent>& parent : parents_) {
+    if (parent.has_value() && !named.contains(parent->info.peer_id)) parent->retiring = true;
+  }
+  CloseRetired();
+}
+
+void DownloadCore::Impl::CloseRetired() {
   for (ParentSlot slot = 0; slot < parents_.size(); ++slot) {
-    if (!parents_[slot].has_value() || named.contains(parents_[slot]->info.peer_id)) continue;
-    parents_[slot]->retiring = true;
-    if (selector_.in_flight(slot) == 0) Close(slot);
+    if (parents_[slot].has_value() && parents_[slot]->retiring && selector_.in_flight(slot) == 0)
+      Close(slot);
   }
 }
 

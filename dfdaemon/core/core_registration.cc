@@ -29,6 +29,7 @@ void DownloadCore::Impl::OpenRegistration(uint32_t attempt) {
   registration_.fruitless = 0;
   registration_.knows_length = geometry_.content_length.has_value();
   reschedule_at_ = absl::InfiniteFuture();
+  Progress();  // as every try that is counted
   Note(absl::StrCat("registered, attempt ", attempt));
   Emit(Register{attempt, WantSeed(), geometry_});
   // It has not seen the beginning of a reading that goes on.
@@ -59,7 +60,6 @@ void DownloadCore::Impl::AbandonRegistration(const absl::Status& why) {
 
 void DownloadCore::Impl::Answered() {
   registration_.waiting = false;
-  registration_.host_retried = false;
   reschedule_at_ = absl::InfiniteFuture();
 }
 
@@ -70,7 +70,7 @@ void DownloadCore::Impl::On(const AnswerParents& event) {
   Note(absl::StrCat("answered: ", event.parents.size(), " parents"));
   if (!LearnFrom(event.parents)) {
     // They do not know the length yet; the scheduler answers again when somebody does.
-    registration_.waiting = true;
+    registration_.waiting = !SourceActive();
     if (!was_asked) registration_.asked_at = now_;
     reschedule_at_ = absl::InfiniteFuture();
     return;
@@ -90,8 +90,8 @@ void DownloadCore::Impl::On(const AnswerSource& event) {
   if (!registration_.open) return;
   Answered();
   Note(absl::StrCat("answered: read the origin (", event.description, ")"));
-  if (source_.failed.has_value()) return;
-  if (AnyActive() && !AnyActiveMayUseSource()) {
+  if (source_.failed.has_value() || !AnyActive()) return;
+  if (!AnyActiveMayUseSource()) {
     const absl::Status status = MakeStatus(
         absl::StatusCode::kUnavailable, ErrorReason::kNoParents,
         "nobody has the content: the scheduler names the origin, which the request forbids");
@@ -136,6 +136,7 @@ void DownloadCore::Impl::Reschedule() {
   registration_.waiting = true;
   registration_.asked_at = now_;
   reschedule_at_ = absl::InfiniteFuture();
+  Progress();
   ReportReschedule report;
   report.bad_parents = std::exchange(bad_, {});
   report.description =

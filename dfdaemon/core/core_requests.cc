@@ -99,15 +99,16 @@ void DownloadCore::Impl::OnDigestMismatch(RequestId id, const absl::Status& stat
     avoided_.insert(peer_id);
     NoteBad(peer_id);
   }
-  if (std::exchange(digest_retried_, true)) {
-    if (alone) Discard(status);
+  const bool may_retry = !digest_retried_ && requests_.at(id).may_use_source;
+  // Others may still want what does not satisfy this one.
+  if (!digest_retried_ || alone) Discard(status);
+  if (!may_retry) {
     Finish(id, status);
     return;
   }
-  Discard(status);
-  if (!requests_.at(id).may_use_source) {
-    Finish(id, status);
-    return;
+  digest_retried_ = true;
+  if (registration_.open && !std::exchange(registration_.source_reported, true)) {
+    Emit(ReportSourceStarted{"what parents sent does not match the digest"});
   }
   source_.failed.reset();
   source_.failures = 0;
@@ -211,7 +212,9 @@ void DownloadCore::Impl::Store(const PieceInfo& piece) {
   local_failures_ = 0;
   if (!piece.parent_id.empty()) {
     suppliers_.insert(piece.parent_id);
-    registration_.tries = registration_.open ? 1 : 0;  // schedulers have proved to be of use
+    // Schedulers have proved to be of use.
+    registration_.tries = registration_.open ? 1 : 0;
+    registration_.host_retried = false;
   }
   if (registration_.open) Emit(ReportPiece{piece});
   DropFetchesOfPiece(piece.number);

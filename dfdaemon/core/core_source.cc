@@ -67,8 +67,10 @@ void DownloadCore::Impl::OpenStretch() {
   }
   source_.open = true;
   source_.head_seen = false;
+  source_.told_length = false;
   source_.brought = 0;
   source_.last_byte = now_;
+  Progress();
   Note(absl::StrCat("origin opened at ", open.offset));
   Emit(open);
 }
@@ -81,7 +83,7 @@ void DownloadCore::Impl::CloseReader() {
 void DownloadCore::Impl::On(const SourceHead& event) {
   if (!source_.open) return;
   source_.head_seen = true;
-  source_.ranges = event.ranges;
+  source_.told_length = event.content_length.has_value();
   source_.last_byte = now_;
   Progress();
   if (!event.content_length.has_value()) {
@@ -100,8 +102,7 @@ void DownloadCore::Impl::On(const SourceHead& event) {
   // It was opened at the front, for nothing better was known.
   const std::optional<SourceStretch> stretch = plan_.Next(picker_);
   if (!stretch.has_value() || stretch->begin == source_.position) return;
-  CloseReader();
-  OpenStretch();
+  CloseReader();  // and Advance opens it at the right place
 }
 
 void DownloadCore::Impl::On(const SourceProgress&) {
@@ -129,12 +130,15 @@ void DownloadCore::Impl::On(const SourceEnded& event) {
     return;
   }
   Note("origin read to the end of what was asked for");
-  if (!geometry_.content_length.has_value()) {
-    if (!event.content_length.has_value() || !LearnLength(*event.content_length, std::nullopt)) {
+  // The length of an origin that does not tell it is what has come when it ends.
+  const bool counted =
+      !source_.told_length && source_.to_the_end && event.content_length.has_value();
+  if (!geometry_.content_length.has_value() || counted) {
+    if (!counted || !LearnLength(*event.content_length, std::nullopt)) {
       OnContentChanged(
           MakeStatus(absl::StatusCode::kAborted, ErrorReason::kOriginLength,
                      absl::StrCat("the origin ended after ", event.content_length.value_or(0),
-                                  " bytes, which does not fit what it sent before")));
+                                  " bytes, which does not fit what is known of it")));
       return;
     }
   }
@@ -169,7 +173,6 @@ void DownloadCore::Impl::OnContentChanged(const absl::Status& status) {
     return;
   }
   Discard(status);
-  OpenStretch();
 }
 
 void DownloadCore::Impl::GiveUpSource(const absl::Status& status) {

@@ -1,0 +1,174 @@
+#include "dfdaemon/core/piece_picker.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+namespace dragonfly::dfdaemon::core {
+namespace {
+
+PiecePicker Wanting(uint32_t count, uint64_t seed = 1) {
+  PiecePicker picker(seed);
+  picker.Grow(count);
+  for (PieceNumber number = 0; number < count; ++number) picker.SetWanted(number, true);
+  return picker;
+}
+
+TEST(PiecePickerTest, PicksOnlyWhatTheParentHoldsAndNobodyFetches) {
+  PiecePicker picker = Wanting(3);
+  EXPECT_FALSE(picker.Pick(0, {}).has_value());
+  picker.AddHolder(0, 1);
+  ASSERT_EQ(picker.Pick(0, {}), 1U);
+  EXPECT_FALSE(picker.Pick(1, {}).has_value());
+  picker.BeginFetch(1);
+  EXPECT_FALSE(picker.Pick(0, {}).has_value());
+  EXPECT_EQ(picker.useful(0), 1U);
+  picker.EndFetch(1);
+  EXPECT_EQ(picker.Pick(0, {}), 1U);
+  picker.SetStored(1, true);
+  EXPECT_FALSE(picker.Pick(0, {}).has_value());
+  EXPECT_EQ(picker.useful(0), 0U);
+}
+
+TEST(PiecePickerTest, RarestFirst) {
+  PiecePicker picker = Wanting(4);
+  for (PieceNumber number = 0; number < 4; ++number) picker.AddHolder(0, number);
+  for (PieceNumber number = 0; number < 3; ++number) picker.AddHolder(1, number);
+  EXPECT_EQ(picker.Pick(0, {}), 3U);
+  picker.RemoveHolder(1, 2);
+  picker.BeginFetch(3);
+  EXPECT_EQ(picker.Pick(0, {}), 2U);
+}
+
+TEST(PiecePickerTest, TiesAreBrokenAtRandomBySeed) {
+  std::set<PieceNumber> first_picks;
+  for (uint64_t seed = 0; seed < 64; ++seed) {
+    PiecePicker picker = Wanting(8, seed);
+    for (PieceNumber number = 0; number < 8; ++number) picker.AddHolder(0, number);
+    const auto pick = picker.Pick(0, {});
+    ASSERT_TRUE(pick.has_value());
+    first_picks.insert(*pick);
+    PiecePicker again = Wanting(8, seed);
+    for (PieceNumber number = 0; number < 8; ++number) again.AddHolder(0, number);
+    EXPECT_EQ(again.Pick(0, {}), pick);
+  }
+  EXPECT_GT(first_picks.size(), 4U);
+}
+
+TEST(PiecePickerTest, TheWindowIsTakenInOrder) {
+  PiecePicker picker = Wanting(100);
+  for (PieceNumber number = 0; number < 100; ++number) picker.AddHolder(0, number);
+  picker.AddHolder(1, 0);  // not the rarest, still first
+  const PickRule rule{4, 0, 0};
+  for (PieceNumber expected = 0; expected < 4; ++expected) {
+    ASSERT_EQ(picker.Pick(0, rule), expected);
+    picker.BeginFetch(expected);
+  }
+  ASSERT_GE(picker.Pick(0, rule).value_or(0), 4U);
+  picker.SetStored(0, true);
+  EXPECT_EQ(picker.Pick(0, rule), 4U);
+}
+
+TEST(PiecePickerTest, AvoidsWhatTheOriginIsAboutToBring) {
+  PiecePicker picker = Wanting(3);
+  for (PieceNumber number = 0; number < 3; ++number) picker.AddHolder(0, number);
+  const PickRule rule{0, 0, 2};
+  EXPECT_EQ(picker.Pick(0, rule), 2U);
+  picker.BeginFetch(2);
+  EXPECT_FALSE(picker.Pick(0, rule).has_value());
+}
+
+TEST(PiecePickerTest, LowestMissingGoesBackWhenAPieceIsLost) {
+  PiecePicker picker = Wanting(3);
+  picker.SetStored(0, true);
+  picker.SetStored(1, true);
+  EXPECT_EQ(picker.LowestMissing(), 2U);
+  picker.SetStored(0, false);
+  EXPECT_EQ(picker.LowestMissing(), 0U);
+  for (PieceNumber number = 0; number < 3; ++number) picker.SetStored(number, true);
+  EXPECT_EQ(picker.LowestMissing(), 3U);
+}
+
+TEST(PiecePickerTest, NumbersOutOfRangeAreIgnored) {
+  PiecePicker picker = Wanting(1);
+  picker.AddHolder(0, 5);
+  picker.SetStored(5, true);
+  picker.RemoveHolder(0, 5);
+  picker.EndFetch(5);
+  EXPECT_FALSE(picker.stored(5));
+  EXPECT_FALSE(picker.holds(0, 5));
+  EXPECT_EQ(picker.missing_count(), 1U);
+}
+
+// The picker against a table that is searched from end to end.
+TEST(PiecePickerTest, AgreesWithATableUnderRandomEvents) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Random random(seed);
+    constexpr uint32_t kCount = 24;
+    constexpr ParentSlot kParents = 5;
+    PiecePicker picker(seed);
+    picker.Grow(kCount);
+    struct Row {
+      bool wanted = false, stored = false;
+      uint32_t in_flight = 0;
+      std::set<ParentSlot> holders;
+    };
+    std::vector<Row> table(kCount);
+    for (int step = 0; step < 300; ++step) {
+      const auto number = static_cast<PieceNumber>(random.Below(kCount));
+      const auto parent = static_cast<ParentSlot>(random.Below(kParents));
+      Row& row = table[number];
+      switch (random.Below(9)) {
+        case 0:
+          picker.SetWanted(number, row.wanted = !row.wanted);
+          break;
+        case 1:
+          picker.SetStored(number, row.stored = !row.stored);
+          break;
+        case 2:
+        case 3:
+        case 4:
+          picker.AddHolder(parent, number), row.holders.insert(parent);
+          break;
+        case 5:
+          picker.RemoveHolder(parent, number), row.holders.erase(parent);
+          break;
+        case 6:
+          picker.BeginFetch(number), ++row.in_flight;
+          break;
+        case 7:
+          if (row.in_flight > 0) picker.EndFetch(number), --row.in_flight;
+          break;
+        default:
+          if (random.Below(10) > 0) break;
+          picker.RemoveParent(parent);
+          for (Row& each : table) each.holders.erase(parent);
+      }
+      uint32_t missing = 0;
+      for (const Row& each : table) missing += each.wanted && !each.stored ? 1 : 0;
+      ASSERT_EQ(picker.missing_count(), missing) << "seed " << seed;
+      for (ParentSlot slot = 0; slot < kParents; ++slot) {
+        uint32_t useful = 0;
+        size_t rarest = kParents + 1;
+        for (const Row& each : table) {
+          if (!each.wanted || each.stored || !each.holders.contains(slot)) continue;
+          ++useful;
+          if (each.in_flight == 0) rarest = std::min(rarest, each.holders.size());
+        }
+        ASSERT_EQ(picker.useful(slot), useful) << "seed " << seed;
+        const auto pick = picker.Pick(slot, {});
+        ASSERT_EQ(pick.has_value(), rarest <= kParents) << "seed " << seed;
+        if (!pick.has_value()) continue;
+        const Row& picked = table[*pick];
+        ASSERT_TRUE(picked.wanted && !picked.stored && picked.in_flight == 0) << "seed " << seed;
+        ASSERT_TRUE(picked.holders.contains(slot)) << "seed " << seed;
+        ASSERT_EQ(picked.holders.size(), rarest) << "seed " << seed;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dragonfly::dfdaemon::core
