@@ -2,8 +2,10 @@
 
 #include <utility>
 
+#include "common/log/log.h"
 #include "common/rpc/extensions.h"
 #include "common/status/reason.h"
+#include "common/status/strings.h"
 #include "scheduler/service/convert.h"
 
 namespace dragonfly::scheduler::service {
@@ -11,6 +13,7 @@ namespace {
 
 using common::status::ErrorReason;
 using common::status::MakeStatus;
+namespace log = common::log;
 namespace pb = ::scheduler::v2;
 
 uint32_t BitsOf(const common::rpc::ExtensionSet& extensions) {
@@ -110,6 +113,15 @@ void AnnounceStream::OnMessage(Request request) {
   } else {
     deps_.metrics->Count(call, labels);
   }
+  if (call != PeerCall::kPiece && call != PeerCall::kPieceBackToSource &&
+      log::Enabled(log::Level::kDebug)) {
+    std::string unusable;
+    if (const auto* reschedule = std::get_if<core::Reschedule>(&event->body)) {
+      for (const std::string& parent : reschedule->unusable_parents) unusable += parent + " ";
+    }
+    log::Debug("message", log::kv("peer", event->peer.peer_id),
+               log::kv("call", static_cast<int>(call)), log::kv("unusable", unusable));
+  }
   Post(shard, std::move(*event));
 }
 
@@ -181,29 +193,46 @@ void AnnounceStream::Send(Response response) {
   if (absl::IsResourceExhausted(written)) stream_->Finish(std::move(written));
 }
 
+// What was decided for whom, for people who ask why.
+void AnnounceStream::Explain(std::string_view decision, std::string_view detail) {
+  if (!log::Enabled(log::Level::kDebug)) return;
+  std::lock_guard lock(mutex_);
+  log::Debug("decision", log::kv("peer", peer_id_), log::kv("task", task_id_),
+             log::kv("decision", decision), log::kv("detail", detail));
+}
+
 void AnnounceStream::SendEmpty() {
+  Explain("empty", "");
   Response response;
   response.mutable_empty_task_response();
   Send(std::move(response));
 }
 
 void AnnounceStream::SendParents(const core::CandidateParents& parents) {
+  if (log::Enabled(log::Level::kDebug)) {
+    std::string names;
+    for (const core::PeerView& parent : parents.parents) names += parent.id + " ";
+    Explain("parents", names);
+  }
   Send(ParentsResponse(parents, extensions_ == 0));
 }
 
 void AnnounceStream::SendNeedBackToSource(std::string description) {
+  Explain("back to source", description);
   Response response;
   response.mutable_need_back_to_source_response()->set_description(std::move(description));
   Send(std::move(response));
 }
 
 void AnnounceStream::SendMetadataOnly() {
+  Explain("metadata only", "");
   Response response;
   response.mutable_metadata_only_response();
   Send(std::move(response));
 }
 
 void AnnounceStream::End(absl::Status status) {
+  Explain("end", status.ok() ? "OK" : common::status::MessageOf(status));
   if (!status.ok()) {
     PeerLabels labels;
     {

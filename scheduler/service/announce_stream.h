@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "common/rpc/stream.h"
 #include "proto/scheduler_v2.pb.h"
@@ -57,6 +58,7 @@ class AnnounceStream final
   void Post(uint32_t shard, core::Event event);
   void Send(Response response);
   void EndIfDrained();
+  void Explain(std::string_view decision, std::string_view detail);
 
   const core::StreamId id_;
   const std::shared_ptr<common::rpc::ServerStream<Response>> stream_;
