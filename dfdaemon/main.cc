@@ -58,6 +58,8 @@ int Run(const Arguments& arguments) {
   absl::StatusOr<std::vector<std::string>> warnings = schema.LoadFile(arguments.config);
   if (!warnings.ok()) return Fail(1, "configuration: ", warnings.status());
   if (arguments.print_config) {
+    for (const std::string& warning : *warnings)
+      std::fprintf(stderr, "dfdaemon: %s\n", warning.c_str());
     std::fputs(schema.PrintYaml().c_str(), stdout);
     return 0;
   }

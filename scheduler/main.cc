@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -72,6 +73,8 @@ int Run(const Arguments& arguments, bool config_was_named) {
   const bool defaults = absl::IsNotFound(warnings.status()) && !config_was_named;
   if (!warnings.ok() && !defaults) return Fail(1, warnings.status());
   if (arguments.print_config) {
+    for (const std::string& warning : warnings.ok() ? *warnings : std::vector<std::string>())
+      std::fprintf(stderr, "scheduler: %s\n", warning.c_str());
     std::fputs(schema.PrintYaml().c_str(), stdout);
     return 0;
   }

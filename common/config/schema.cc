@@ -31,6 +31,13 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
+bool IsEmpty(const Value& value) {
+  return (value.kind != Value::Kind::kScalar || value.scalar.empty()) &&
+         std::all_of(value.list.begin(), value.list.end(), IsEmpty) &&
+         std::all_of(value.map.begin(), value.map.end(),
+                     [](const auto& entry) { return IsEmpty(entry.second); });
+}
+
 }  // namespace
 
 absl::StatusOr<Schema::Warnings> Schema::LoadFile(const std::string& path) {
@@ -60,9 +67,6 @@ absl::StatusOr<Schema::Warnings> Schema::Load(std::string_view text, std::string
     return Invalid(
         absl::StrCat(status::Sv(name), ":", document->line, ": expected keys with values"));
   }
-  // Twice: the first time into nothing would need a copy of every member, so a wrong value leaves
-  // the members before it changed. Callers load into a fresh struct and use it only when all is
-  // well.
   for (const Found& one : found) {
     absl::Status set = one.row->set(*one.value);
     if (!set.ok()) {
@@ -83,7 +87,13 @@ absl::Status Schema::Walk(const Value& map, const std::string& prefix, std::stri
     const std::string key = prefix.empty() ? last : absl::StrCat(prefix, ".", last);
     const Row* row = FindRow(key);
     if (row != nullptr) {
-      if (!row->ignored && value.kind != Value::Kind::kNull) found.push_back({row, &value, key});
+      if (IsEmpty(value) && (row->ignored || value.kind == Value::Kind::kNull)) continue;
+      if (row->ignored) {
+        warnings.push_back(
+            absl::StrCat(status::Sv(name), ":", value.line, ": ", key, ": ", row->doc));
+      } else {
+        found.push_back({row, &value, key});
+      }
       continue;
     }
     if (IsSection(key)) {
@@ -159,6 +169,13 @@ void Schema::Ignored(std::string key, std::string why) {
   row.doc = std::move(why);
   row.ignored = true;
   rows_.push_back(std::move(row));
+}
+
+void Schema::Refused(std::string key, std::string why) {
+  Add(
+      std::move(key), "-", why,
+      [why](const Value& value) { return IsEmpty(value) ? absl::OkStatus() : Invalid(why); },
+      [] { return std::string(); });
 }
 
 void Schema::Alias(std::string key, std::string known_key) {

@@ -26,9 +26,9 @@ namespace dragonfly::common::config {
 //                 "pieces fetched at once for one task");
 //   absl::StatusOr<Warnings> loaded = schema.LoadFile(path);
 //
-// Errors name file, line, key path, value and what would be right. Nothing is changed unless
-// everything is right. A key that nobody knows is a warning with the nearest known one (an error
-// when strict).
+// Errors name file, line, key path, value and what would be right; after an error the members are
+// of no use (load into a fresh struct). A key that nobody knows is a warning with the nearest known
+// one (an error when strict).
 //
 // Threading: one thread at a time. The members must outlive the schema.
 class Schema {
@@ -85,9 +85,11 @@ class Schema {
   // Anything else: `set` gets what is in the file.
   void Custom(std::string key, std::string type, std::function<absl::Status(const Value&)> set,
               std::function<std::string()> print, std::string doc);
-  // A key of upstream's that has no meaning here (yet): read over without a warning, with all below
-  // it.
+  // A key of upstream's that has no meaning here (yet): read over with a warning, with all below it.
   void Ignored(std::string key, std::string why);
+  // A key of upstream's that may not be read over, because whoever sets it relies on it: anything
+  // but null, "" and collections of these is an error that says `why`.
+  void Refused(std::string key, std::string why);
   // A second name for a key of this schema.
   void Alias(std::string key, std::string known_key);
 

@@ -86,7 +86,18 @@ using SummaryFamily =
 
 struct Registry::Impl {
   prometheus::Registry native;
-  mutable std::mutex mutex;  // guards the vectors
+  // With the mutex held.
+  void Note(const FamilyOptions& options, const char* type) {
+    std::string labels;
+    for (const std::string& label : options.labels) {
+      labels += (labels.empty() ? "`" : ", `") + label + "`";
+    }
+    pages[options.name] = "| `" + options.name + "` | " + type + " | " +
+                          (labels.empty() ? "-" : labels) + " | " + options.help + " |\n";
+  }
+
+  mutable std::mutex mutex;                  // guards what follows
+  std::map<std::string, std::string> pages;  // name -> its line of the reference page
   std::vector<std::unique_ptr<Family<Counter>>> counters;
   std::vector<std::unique_ptr<Family<Gauge>>> gauges;
   std::vector<std::unique_ptr<Family<Distribution>>> distributions;
@@ -100,6 +111,7 @@ Family<Counter>& Registry::AddCounter(FamilyOptions options) {
   auto& native =
       prometheus::BuildCounter().Name(options.name).Help(options.help).Register(impl_->native);
   std::lock_guard lock(impl_->mutex);
+  impl_->Note(options, "counter");
   impl_->counters.push_back(std::make_unique<CounterFamily>(
       native, std::move(options),
       [](auto& family, const auto& labels) -> prometheus::Counter& { return family.Add(labels); }));
@@ -110,6 +122,7 @@ Family<Gauge>& Registry::AddGauge(FamilyOptions options) {
   auto& native =
       prometheus::BuildGauge().Name(options.name).Help(options.help).Register(impl_->native);
   std::lock_guard lock(impl_->mutex);
+  impl_->Note(options, "gauge");
   impl_->gauges.push_back(std::make_unique<GaugeFamily>(
       native, std::move(options),
       [](auto& family, const auto& labels) -> prometheus::Gauge& { return family.Add(labels); }));
@@ -120,6 +133,7 @@ Family<Distribution>& Registry::AddHistogram(FamilyOptions options, std::vector<
   auto& native =
       prometheus::BuildHistogram().Name(options.name).Help(options.help).Register(impl_->native);
   std::lock_guard lock(impl_->mutex);
+  impl_->Note(options, "histogram");
   impl_->distributions.push_back(std::make_unique<HistogramFamily>(
       native, std::move(options),
       [buckets = std::move(buckets)](auto& family, const auto& labels) -> prometheus::Histogram& {
@@ -132,6 +146,7 @@ Family<Distribution>& Registry::AddSummary(FamilyOptions options) {
   auto& native =
       prometheus::BuildSummary().Name(options.name).Help(options.help).Register(impl_->native);
   std::lock_guard lock(impl_->mutex);
+  impl_->Note(options, "summary");
   impl_->distributions.push_back(std::make_unique<SummaryFamily>(
       native, std::move(options), [](auto& family, const auto& labels) -> prometheus::Summary& {
         return family.Add(labels, prometheus::Summary::Quantiles{
@@ -161,6 +176,13 @@ std::string Registry::Scrape() const {
   }
   for (const std::function<void()>& update : updates) update();
   return prometheus::TextSerializer().Serialize(impl_->native.Collect()) + ProcessMetricsText();
+}
+
+std::string Registry::PrintMarkdown() const {
+  std::string out = "| name | type | labels | meaning |\n|---|---|---|---|\n";
+  std::lock_guard lock(impl_->mutex);
+  for (const auto& [name, line] : impl_->pages) out += line;
+  return out;
 }
 
 std::vector<double> ExponentialBuckets(double first, double factor, size_t count) {

@@ -77,6 +77,8 @@ class Registry {
   void OnScrape(std::function<void()> update);
   // The whole page: families, and the process's CPU seconds, memory and descriptors.
   std::string Scrape() const;
+  // The reference page: name, type, labels and meaning of every family, by name.
+  std::string PrintMarkdown() const;
 
  private:
   struct Impl;

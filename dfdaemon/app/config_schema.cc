@@ -104,8 +104,8 @@ void AddStorage(Schema& schema, Config& config) {
                   "hosts of origins whose certificates are not checked");
 }
 
-// Keys of upstream's files that this version reads over.
-void AddIgnored(Schema& schema) {
+// Keys of upstream's files that do nothing in this version.
+void AddWithoutEffect(Schema& schema) {
   for (const char* key : {"server.pluginDir",
                           "server.cacheDir",
                           "server.adaptiveRateLimit",
@@ -113,14 +113,6 @@ void AddIgnored(Schema& schema) {
                           "download.server.requestBufferSize",
                           "upload.server.requestRateLimit",
                           "upload.server.requestBufferSize",
-                          "upload.server.caCert",
-                          "upload.server.cert",
-                          "upload.server.key",
-                          "upload.client",
-                          "manager",
-                          "scheduler.caCert",
-                          "scheduler.cert",
-                          "scheduler.key",
                           "seedPeer.type",
                           "storage.server.tcpFastopen",
                           "storage.writePieceTimeout",
@@ -144,6 +136,14 @@ void AddIgnored(Schema& schema) {
                           "tracing"}) {
     schema.Ignored(key, "of upstream's; has no effect in this version");
   }
+  for (const char* key : {"upload.server.caCert", "upload.server.cert", "upload.server.key",
+                          "upload.client", "scheduler.caCert", "scheduler.cert", "scheduler.key"}) {
+    schema.Refused(key,
+                   "this version speaks plaintext between nodes; remove the key to accept that");
+  }
+  schema.Refused("manager",
+                 "this version runs without a manager; remove the section and name the schedulers "
+                 "in dynconfig.yaml");
 }
 
 }  // namespace
@@ -155,7 +155,7 @@ Schema MakeSchema(Config& config, Schema::Options options) {
   AddServers(schema, config);
   AddCluster(schema, config);
   AddStorage(schema, config);
-  AddIgnored(schema);
+  AddWithoutEffect(schema);
   schema.Check([&config]() -> absl::Status {
     if (config.gc.disk_low_threshold_percent >= config.gc.disk_high_threshold_percent) {
       return absl::InvalidArgumentError(

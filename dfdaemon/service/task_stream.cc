@@ -25,7 +25,10 @@ void TaskStream::Begin(task::TaskEngine& engine, task::DownloadRequest request) 
       engine.Download(std::move(request), shared_from_this());
   std::lock_guard lock(mutex_);
   // A request that has ended meanwhile needs no handle.
-  if (!over_) handle_ = std::move(handle);
+  if (over_) return;
+  handle_ = std::move(handle);
+  // The stream may have become writable before there was a handle to resume.
+  if (!pending_.has_value()) handle_->Resume();
 }
 
 ::dfdaemon::v2::DownloadTaskResponse TaskStream::NewResponse() const {

@@ -34,7 +34,8 @@ AttachedRequest::Told AttachedRequest::TellPieces(const storage::TaskFile& file)
     std::optional<core::PieceInfo> piece = file.Piece(number);
     if (piece.has_value()) TellPiece(*piece);
   }
-  return Told::kAll;
+  // The last piece may still lie in front of the consumer.
+  return consumer_->congested() ? Told::kCongested : Told::kAll;
 }
 
 void AttachedRequest::TellPiece(const core::PieceInfo& piece) {

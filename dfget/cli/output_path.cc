@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "common/status/reason.h"
@@ -89,6 +91,14 @@ absl::Status CheckOutputPath(const std::string& path, bool overwrite) {
                   " another one, or use -O - and redirect stdout");
   }
   return CheckParent(parent);
+}
+
+std::string RealOutputPath(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  std::error_code error;
+  const std::filesystem::path real =
+      std::filesystem::canonical(slash == 0 ? "/" : path.substr(0, slash), error);
+  return error ? path : (real / path.substr(slash + 1)).string();
 }
 
 }  // namespace dragonfly::dfget::cli

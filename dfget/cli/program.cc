@@ -152,7 +152,7 @@ int Run(const Options& options) {
   if (!path.ok()) return Fail(options, "Validating Failed!", path.status(), json::object());
   const bool shows = !options.no_progress && ::isatty(STDERR_FILENO) == 1;
   ProgressLine progress(shows ? STDERR_FILENO : -1);
-  DownloadCall call(options, options.needs_content() ? std::string() : *path);
+  DownloadCall call(options, options.needs_content() ? std::string() : RealOutputPath(*path));
   absl::Status status;
   int signal = 0;
   {

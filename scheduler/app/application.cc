@@ -25,6 +25,7 @@
 #include "common/rpc/server.h"
 #include "common/status/reason.h"
 #include "common/telemetry/metrics.h"
+#include "scheduler/app/shard_metrics.h"
 #include "scheduler/link/dynconfig.h"
 #include "scheduler/seed/seed_client.h"
 #include "scheduler/seed/seed_directory.h"
@@ -216,20 +217,7 @@ void Application::Impl::StartShards() {
   const size_t cores = std::clamp<size_t>(std::thread::hardware_concurrency(), 1, 16);
   const size_t count = config.scheduler.shards != 0 ? config.scheduler.shards : cores;
   shards = std::make_unique<shard::ShardPool>(count, options, clock, router);
-  registry.OnScrape([this, &tasks = registry.AddPlainGauge("dragonfly_scheduler_tasks", "Tasks."),
-                     &peers = registry.AddPlainGauge("dragonfly_scheduler_peers", "Peers."),
-                     &known = registry.AddPlainGauge("dragonfly_scheduler_hosts", "Hosts."),
-                     &parked = registry.AddPlainGauge("dragonfly_scheduler_waiting_peers",
-                                                      "Peers that wait for an answer."),
-                     &readers = registry.AddPlainGauge("dragonfly_scheduler_origin_readers",
-                                                       "Peers that may read an origin now.")] {
-    const core::Shard::Stats stats = shards->stats();
-    tasks.Set(static_cast<double>(stats.tasks));
-    peers.Set(static_cast<double>(stats.peers));
-    parked.Set(static_cast<double>(stats.parked));
-    readers.Set(static_cast<double>(stats.readers));
-    known.Set(static_cast<double>(hosts.size()));
-  });
+  AddShardMetrics(registry, {[this] { return shards->stats(); }, [this] { return hosts.size(); }});
 }
 
 void Application::Impl::StartSeeds(const Endpoint& own,

@@ -1,6 +1,7 @@
 #include "tests/integration/scheduler/scheduler_process.h"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,6 +52,7 @@ SchedulerProcess::SchedulerProcess(const std::string& yaml, const std::string& d
   const std::string log = folder_ + "/console.log";
   pid_ = fork();
   if (pid_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // also when the test crashes
     const int out = open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);

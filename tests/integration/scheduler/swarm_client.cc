@@ -42,6 +42,12 @@ PeerStream::~PeerStream() {
 }
 
 void PeerStream::Read() {
+  call_->WaitForInitialMetadata();
+  {
+    std::lock_guard lock(mutex_);
+    extensions_ = HeaderOf(context_);
+    changed_.notify_all();
+  }
   pb::AnnouncePeerResponse answer;
   while (call_->Read(&answer)) {
     std::lock_guard lock(mutex_);
@@ -126,9 +132,12 @@ std::optional<::grpc::Status> PeerStream::Ended(double seconds) {
   return status_;
 }
 
-std::string PeerStream::Extensions() {
-  call_->WaitForInitialMetadata();
-  return HeaderOf(context_);
+std::string PeerStream::Extensions(double seconds) {
+  std::unique_lock lock(mutex_);
+  EXPECT_TRUE(changed_.wait_for(lock, std::chrono::duration<double>(seconds), [this] {
+    return extensions_.has_value();
+  })) << "no headers came";
+  return extensions_.value_or("");
 }
 
 std::string AnnounceHost(const std::shared_ptr<::grpc::Channel>& channel, const std::string& id,

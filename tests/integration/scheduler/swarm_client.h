@@ -40,8 +40,8 @@ class PeerStream {
   std::optional<pb::AnnouncePeerResponse> Next(double seconds = 10);
   // How the call ended; nothing when it goes on.
   std::optional<::grpc::Status> Ended(double seconds = 10);
-  // The response headers' df-ext; blocks until they are here.
-  std::string Extensions();
+  // The response headers' df-ext, once they are here.
+  std::string Extensions(double seconds = 10);
 
  private:
   void Read();
@@ -57,6 +57,7 @@ class PeerStream {
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   std::deque<pb::AnnouncePeerResponse> answers_;
+  std::optional<std::string> extensions_;
   std::optional<::grpc::Status> status_;
   std::thread reader_;
 };

@@ -37,6 +37,7 @@ Schema SchemaOf(Example& example, Schema::Options options = {}) {
   schema.TextMap("section.headers", &example.headers, "headers");
   schema.Choice("section.kind", &example.kind, {"a", "b"}, "a kind");
   schema.Ignored("section.old", "has no meaning here");
+  schema.Refused("section.tls", "not without TLS");
   schema.Alias("section.alsoCount", "section.count");
   return schema;
 }
@@ -69,7 +70,7 @@ section:
 )",
                                                               "f.yaml");
   ASSERT_TRUE(loaded.ok()) << loaded.status();
-  EXPECT_TRUE(loaded->empty());
+  EXPECT_EQ(*loaded, Schema::Warnings{"f.yaml:15: section.old: has no meaning here"});
   EXPECT_EQ(example.name, "quoted: text");
   EXPECT_TRUE(example.on);
   EXPECT_EQ(example.port, 0);
@@ -136,6 +137,14 @@ TEST(Schema, ChecksRunAfterTheValues) {
   });
   EXPECT_FALSE(schema.Load("section:\n  count: 9\n", "f.yaml").ok());
   EXPECT_TRUE(schema.Load("section:\n  count: 3\n", "f.yaml").ok());
+}
+
+TEST(Schema, KeysThatSomebodyMayRelyOnAreRefusedUnlessTheyAreEmpty) {
+  EXPECT_EQ(ErrorOf("section:\n  tls: {cert: /c.pem}\n"), "f.yaml:2: section.tls: not without TLS");
+  EXPECT_EQ(ErrorOf("section:\n  tls: [x]\n"), "f.yaml:2: section.tls: not without TLS");
+  EXPECT_EQ(ErrorOf("section:\n  tls: true\n"), "f.yaml:2: section.tls: not without TLS");
+  EXPECT_EQ(ErrorOf("section:\n  tls: {cert: '', key: }\n"), "");
+  EXPECT_EQ(ErrorOf("section:\n  tls:\n"), "");
 }
 
 TEST(Schema, WhatItPrintsReadsBackTheSame) {

@@ -1,6 +1,7 @@
 // The walking skeleton: the real engine, core and storage in one process, with scripted schedulers,
 // parents and origins around them. For all kinds of task.
 
+#include <atomic>
 #include <filesystem>
 
 #include "common/status/reason.h"
@@ -88,6 +89,44 @@ TEST_P(EngineWorld, FetchesFromParentsWithoutAskingTheOrigin) {
   EXPECT_EQ(ReadOutput("out"), content);
   EXPECT_TRUE(source_->reads().empty());
   EXPECT_EQ(source_->stats(), 0);
+}
+
+// Holds one piece at a time, as a stream does whose reader is slow.
+class SlowCaller : public Caller {
+ public:
+  void OnPiece(const core::PieceInfo& piece) override {
+    EXPECT_FALSE(congested()) << "was given more than it can take";
+    congested_ = true;
+    Caller::OnPiece(piece);
+  }
+  void OnFinished(const absl::Status& status) override {
+    EXPECT_FALSE(congested()) << "the end overtakes a piece";
+    Caller::OnFinished(status);
+  }
+  bool congested() const override { return congested_; }
+  void Take(DownloadHandle& handle) {
+    congested_ = false;
+    handle.Resume();
+  }
+
+ private:
+  std::atomic<bool> congested_{false};
+};
+
+TEST_P(EngineWorld, ASlowCallerGetsEveryPieceBeforeTheEnd) {
+  Start(GrantSource());
+  source_->Set("http://origin/file", FakeContent{.body = Content(3 * kPiece)});
+  auto caller = std::make_shared<SlowCaller>();
+  DownloadRequest request = Request();
+  request.reads_content = true;
+  const auto handle = engine_->Download(std::move(request), caller);
+  for (size_t count = 1; count <= 3; ++count) {
+    ASSERT_TRUE(caller->WaitForPieces(count));
+    EXPECT_EQ(caller->pieces().size(), count);
+    EXPECT_FALSE(caller->finished());
+    caller->Take(*handle);
+  }
+  EXPECT_TRUE(caller->Wait().ok()) << caller->Wait();
 }
 
 TEST_P(EngineWorld, Sec_B15_ACorruptParentIsAvoidedAndCharged) {

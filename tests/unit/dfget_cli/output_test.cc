@@ -73,6 +73,19 @@ TEST(OutputPathTest, TheParentMustBeADirectory) {
   ExpectRefused(CheckOutputPath((dir / "file") + "/a", true), "is not a directory");
 }
 
+TEST(OutputPathTest, TheDaemonIsGivenAPathWithoutSymbolicLinks) {
+  const TempDir dir;
+  const std::string real = std::filesystem::canonical(dir / ".").string();
+  std::filesystem::create_directory(dir / "real");
+  std::filesystem::create_symlink("real", dir / "link");
+  EXPECT_EQ(RealOutputPath((dir / "link") + "/a"), real + "/real/a");
+  EXPECT_EQ(RealOutputPath((dir / "real") + "/../link/a"), real + "/real/a");
+  EXPECT_EQ(RealOutputPath("/a"), "/a");
+  EXPECT_EQ(RealOutputPath((dir / "missing") + "/a"), (dir / "missing") + "/a");
+  std::filesystem::create_symlink("nowhere", dir / "last");
+  EXPECT_EQ(RealOutputPath(dir / "last"), real + "/last") << "the last component stays";
+}
+
 class FileSinkTest : public testing::Test {
  protected:
   std::unique_ptr<PieceSink> Open(bool overwrite = false) {
