@@ -62,7 +62,8 @@ bool DownloadCore::Impl::AnyUseful() const {
 
 bool DownloadCore::Impl::AwaitingOffers() const {
   return std::any_of(parents_.begin(), parents_.end(), [this](const std::optional<Parent>& parent) {
-    return parent.has_value() && !parent->retiring && !parent->ended &&
+    return parent.has_value() && !parent->retiring &&
+           (!parent->ended || parent->reopen_at != absl::InfiniteFuture()) &&
            now_ < parent->silent_since + options_.offer_timeout;
   });
 }
@@ -182,6 +183,7 @@ void DownloadCore::Impl::CheckTimers() {
     return;
   }
   CheckFetches();
+  ReopenDue();
   if (source_.open && now_ >= source_.last_byte + options_.source_timeout) {
     CloseReader();
     OnSourceFailure(MakeStatus(absl::StatusCode::kDeadlineExceeded, ErrorReason::kOriginSilent,
@@ -217,12 +219,14 @@ absl::Time DownloadCore::Impl::NextDeadline() const {
   for (const std::optional<Parent>& parent : parents_) {
     if (!parent.has_value()) continue;
     if (parent->hold_until > now_) at(parent->hold_until);
+    at(parent->reopen_at);
     const absl::Time offers_due = parent->silent_since + options_.offer_timeout;
     if (!parent->ended && offers_due > now_) at(offers_due);
   }
   if (source_.open) at(source_.last_byte + options_.source_timeout);
   at(source_.retry_at);
   at(reschedule_at_);
+  at(steal_at_);
   if (registration_.open && registration_.waiting)
     at(registration_.asked_at + options_.answer_timeout);
   return next;

@@ -17,6 +17,12 @@ constexpr double kSlowFactor = 3;  // times the mean time of a piece
 constexpr double kSmoothing = 0.2;
 // Pieces before the reader of the origin that are left to it.
 constexpr PieceNumber kLeftToSource = 2;
+// Stripes are worth their waiting from so many pieces on.
+constexpr uint32_t kStripedFrom = 4;
+constexpr double kPatiencePieces = 2;
+constexpr absl::Duration kLeastPatience = absl::Milliseconds(20);
+constexpr absl::Duration kFirstPatience = absl::Milliseconds(100);  // no piece was measured yet
+constexpr absl::Duration kMostPatience = absl::Seconds(2);
 
 }  // namespace
 
@@ -69,6 +75,29 @@ void DownloadCore::Impl::Start(ParentSlot slot, PieceNumber number) {
                   geometry_.length_of(number)});
 }
 
+// How long somebody else has had a piece before it is taken there instead of from its primary.
+absl::Duration DownloadCore::Impl::StealAfter() const {
+  if (mean_piece_seconds_ <= 0) return kFirstPatience;
+  return std::clamp(absl::Seconds(kPatiencePieces * mean_piece_seconds_), kLeastPatience,
+                    kMostPatience);
+}
+
+// Whether `slot` is not asked for the piece, because its primary will have it soon. So the peers of
+// a swarm take different pieces from the seed, and the rest from one another.
+bool DownloadCore::Impl::LeftToPrimary(ParentSlot slot, PieceNumber number) {
+  if (picker_.size() < kStripedFrom || number >= first_offered_.size()) return false;
+  const std::optional<ParentSlot> primary = SlotOf(primaries_[number % kStripes]);
+  if (!primary.has_value() || *primary == slot) return false;
+  const Parent& parent = *parents_[*primary];
+  const bool will_have_it =
+      !parent.ended || (picker_.holds(*primary, number) && parent.hold_until <= now_);
+  if (!will_have_it || parent.retiring || parent.denied.contains(number)) return false;
+  const absl::Time free_at = first_offered_[number] + StealAfter();
+  if (now_ >= free_at) return false;
+  steal_at_ = std::min(steal_at_, free_at);
+  return true;
+}
+
 void DownloadCore::Impl::StartFetches() {
   PickRule rule;
   const bool in_order = std::any_of(requests_.begin(), requests_.end(), [](const auto& entry) {
@@ -80,12 +109,16 @@ void DownloadCore::Impl::StartFetches() {
     rule.avoid_end = source_.position + kLeftToSource;
   }
   CloseRetired();
+  steal_at_ = absl::InfiniteFuture();
   std::vector<ParentSlot> candidates;
   for (ParentSlot slot = 0; slot < parents_.size(); ++slot) {
     if (CanFetch(slot) && picker_.useful(slot) > 0) candidates.push_back(slot);
   }
   while (fetches_.size() < options_.concurrent_piece_count && !candidates.empty()) {
     const ParentSlot slot = *selector_.Choose(candidates, now_);
+    // Who reads along cannot wait.
+    if (!in_order)
+      rule.leave = [this, slot](PieceNumber number) { return LeftToPrimary(slot, number); };
     const std::optional<PieceNumber> number = picker_.Pick(slot, rule);
     if (number.has_value()) Start(slot, *number);
     if (!number.has_value() || !CanFetch(slot)) std::erase(candidates, slot);

@@ -107,6 +107,7 @@ void DownloadCore::Impl::Discard(const absl::Status& why) {
   CloseReader();
   for (ParentSlot slot = 0; slot < parents_.size(); ++slot) Close(slot);
   picker_.Clear();
+  first_offered_.clear();
   plan_.Restart();
   geometry_ = Geometry{chosen_piece_length_, std::nullopt};
   oldest_valid_fetch_ = next_fetch_;

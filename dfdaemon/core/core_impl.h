@@ -6,6 +6,7 @@
 // does what is due. So what is to be done does not depend on the way that led there, and nothing is
 // forgotten.
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -27,6 +28,8 @@ namespace dragonfly::dfdaemon::core {
 
 class DownloadCore::Impl {
  public:
+  static constexpr size_t kStripes = 2;
+
   Impl(common::id::TaskKey key, CoreOptions options, StoredState stored, uint64_t seed);
 
   void Handle(const Event& event, absl::Time now, std::vector<Action>& actions);
@@ -75,6 +78,9 @@ class DownloadCore::Impl {
     uint32_t refusals = 0;    // in a row
     absl::Time silent_since;  // opened, or offered something new last
     absl::Time hold_until = absl::InfinitePast();
+    // It did not know the task yet: a peer that has just begun. Asked again then.
+    absl::Time reopen_at = absl::InfiniteFuture();
+    uint32_t reopenings = 0;
     Backoff backoff;
     absl::flat_hash_set<PieceNumber> denied;  // offered, but refused when asked for
   };
@@ -154,11 +160,12 @@ class DownloadCore::Impl {
   void On(const FetchProgress& event);
   void On(const FetchDone& event);
   void On(const FetchFailed& event);
-  void TakeParents(const std::vector<ParentInfo>& parents);
+  void TakeParents(const AnswerParents& answer);
   std::optional<ParentSlot> FreeSlot() const;
   std::optional<ParentSlot> SlotOf(const std::string& peer_id) const;
   void Open(ParentSlot slot);
   void Reopen(ParentSlot slot);
+  void ReopenDue();
   void Close(ParentSlot slot);
   void CloseRetired();
   // Not to be used again: for the task, or until the scheduler offers it again.
@@ -173,6 +180,8 @@ class DownloadCore::Impl {
   void Start(ParentSlot slot, PieceNumber number);
   void StartEndgame();
   absl::Duration SlowAfter() const;
+  bool LeftToPrimary(ParentSlot slot, PieceNumber number);
+  absl::Duration StealAfter() const;
   bool IsEndgame() const;
   bool CanFetch(ParentSlot slot) const;
   Fetch* Find(FetchId id);
@@ -231,9 +240,13 @@ class DownloadCore::Impl {
   Registration registration_;
   std::vector<std::optional<Parent>> parents_;  // by slot
   absl::flat_hash_map<std::string, ParentSlot> slots_;
-  absl::flat_hash_set<std::string> avoided_;    // broke the protocol or brought bad bytes
-  absl::flat_hash_set<std::string> suppliers_;  // parents whose bytes are in the content
-  std::vector<std::string> bad_;                // to be told at the next reschedule
+  // Who is asked first for even and for odd pieces, while these are open.
+  std::array<std::string, kStripes> primaries_;
+  std::vector<absl::Time> first_offered_;         // by piece; shorter than the task: not yet
+  absl::Time steal_at_ = absl::InfiniteFuture();  // a piece that was left to its primary is free
+  absl::flat_hash_set<std::string> avoided_;      // broke the protocol or brought bad bytes
+  absl::flat_hash_set<std::string> suppliers_;    // parents whose bytes are in the content
+  std::vector<std::string> bad_;                  // to be told at the next reschedule
   std::vector<Fetch> fetches_;
   FetchId next_fetch_ = 1;
   FetchId oldest_valid_fetch_ = 1;  // older ones fetched content that was thrown away

@@ -20,6 +20,7 @@ constexpr uint32_t kMaxRefusalsInARow = 8;
 constexpr size_t kMaxBadParents = 64;
 constexpr uint32_t kMaxLocalFailures = 50;  // since a piece was stored
 constexpr absl::Duration kMaxHold = absl::Seconds(5);
+constexpr uint32_t kMaxReopenings = 4;
 
 absl::Status ProtocolError(const std::string& what) {
   return MakeStatus(absl::StatusCode::kDataLoss, ErrorReason::kParentProtocol, what);
@@ -50,10 +51,10 @@ std::vector<PieceNumber> DownloadCore::Impl::Interested() const {
 }
 
 // What the scheduler says now replaces what it said before.
-void DownloadCore::Impl::TakeParents(const std::vector<ParentInfo>& parents) {
+void DownloadCore::Impl::TakeParents(const AnswerParents& answer) {
   if (picker_.missing_count() == 0) return;  // the digest is being checked
   absl::flat_hash_set<std::string> named;
-  for (const ParentInfo& parent : parents) {
+  for (const ParentInfo& parent : answer.parents) {
     if (avoided_.contains(parent.peer_id)) continue;
     if (parent.content_length.value_or(0) != 0 &&
         (*parent.content_length != *geometry_.content_length ||
@@ -88,6 +89,8 @@ void DownloadCore::Impl::TakeParents(const std::vector<ParentInfo>& parents) {
                  0,
                  now_,
                  absl::InfinitePast(),
+                 absl::InfiniteFuture(),
+                 0,
                  Backoff(options_.retry_base, kMaxHold),
                  {}};
     parents_[*slot] = std::move(fresh);
@@ -97,6 +100,10 @@ void DownloadCore::Impl::TakeParents(const std::vector<ParentInfo>& parents) {
   }
   for (std::optional<Parent>& parent : parents_) {
     if (parent.has_value() && !named.contains(parent->info.peer_id)) parent->retiring = true;
+  }
+  for (size_t stripe = 0; stripe < kStripes; ++stripe) {
+    const bool known = answer.striped && answer.parents.size() >= kStripes;
+    primaries_[stripe] = known ? answer.parents[stripe].peer_id : std::string();
   }
   CloseRetired();
 }
@@ -184,6 +191,9 @@ void DownloadCore::Impl::On(const ParentOffers& event) {
       return;
     }
     if (parent.denied.contains(offer.number) || picker_.holds(*slot, offer.number)) continue;
+    if (offer.number >= first_offered_.size())
+      first_offered_.resize(picker_.size(), absl::InfiniteFuture());
+    first_offered_[offer.number] = std::min(first_offered_[offer.number], now_);
     picker_.AddHolder(*slot, offer.number);
     if (picker_.missing(offer.number)) parent.silent_since = now_;
   }
@@ -198,7 +208,22 @@ void DownloadCore::Impl::On(const ParentEnded& event) {
   Note(absl::StrCat("parent ", event.peer_id, " ended: ", event.status.message()),
        common::status::ReasonOf(event.status));
   selector_.OnFailure(*slot, Blame::kBusy, now_);
-  if (picker_.useful(*slot) == 0) GiveUp(*slot, event.status);
+  if (picker_.useful(*slot) > 0) return;
+  Parent& parent = *parents_[*slot];
+  const bool may_begin = common::status::ReasonOf(event.status) == ErrorReason::kNotFound;
+  if (may_begin && !parent.retiring && parent.reopenings++ < kMaxReopenings) {
+    parent.reopen_at = now_ + parent.backoff.Next(random_);
+  } else {
+    GiveUp(*slot, event.status);
+  }
+}
+
+void DownloadCore::Impl::ReopenDue() {
+  for (ParentSlot slot = 0; slot < parents_.size(); ++slot) {
+    if (!parents_[slot].has_value() || now_ < parents_[slot]->reopen_at) continue;
+    parents_[slot]->reopen_at = absl::InfiniteFuture();
+    Reopen(slot);
+  }
 }
 
 void DownloadCore::Impl::On(const ParentLoad& event) {

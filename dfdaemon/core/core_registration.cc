@@ -83,7 +83,7 @@ void DownloadCore::Impl::On(const AnswerParents& event) {
     source_.left_for_parents = true;
     Note("others have it: the origin is left to them");
   }
-  TakeParents(event.parents);
+  TakeParents(event);
 }
 
 void DownloadCore::Impl::On(const AnswerSource& event) {

@@ -41,6 +41,8 @@ struct Detach {
 // The scheduler's answers, in any number, at any time while a registration is open.
 struct AnswerParents {
   std::vector<ParentInfo> parents;  // best first
+  // The first two are the primary sources of the pieces with an even and with an odd number.
+  bool striped = false;
 };
 struct AnswerSource {
   std::string description;

@@ -8,7 +8,8 @@ namespace dragonfly::dfdaemon::core {
 namespace {
 
 bool Avoided(PieceNumber number, const PickRule& rule) {
-  return number >= rule.avoid_begin && number < rule.avoid_end;
+  return (number >= rule.avoid_begin && number < rule.avoid_end) ||
+         (rule.leave && rule.leave(number));
 }
 
 }  // namespace
@@ -137,7 +138,6 @@ std::optional<PieceNumber> PiecePicker::PickInOrder(uint64_t bit, const PickRule
 std::optional<PieceNumber> PiecePicker::PickFrom(const Group& group, const PickRule& rule) {
   const size_t count = group.pieces.size();
   const size_t start = random_.Below(count);
-  // What is avoided is a few pieces wide, so this is short.
   for (size_t i = 0; i < count; ++i) {
     const PieceNumber number = group.pieces[(start + i) % count];
     if (!Avoided(number, rule)) return number;

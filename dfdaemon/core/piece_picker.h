@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct PickRule {
   // Pieces that somebody else is about to bring (the reader of the origin).
   PieceNumber avoid_begin = 0;
   PieceNumber avoid_end = 0;
+  // Pieces that are left, for now, to a parent that is better for them; null: none.
+  std::function<bool(PieceNumber)> leave = nullptr;
 };
 
 // Which piece from which parent: what is stored, what is wanted, who holds what, what is on its

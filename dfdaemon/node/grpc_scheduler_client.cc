@@ -33,7 +33,9 @@ using Stub = ::scheduler::v2::Scheduler::Stub;
 
 namespace {
 
-common::rpc::ExtensionSet Spoken() { return {common::rpc::kLazyStat, common::rpc::kSlice}; }
+common::rpc::ExtensionSet Spoken() {
+  return {common::rpc::kLazyStat, common::rpc::kSlice, common::rpc::kStripes};
+}
 
 absl::Status NoScheduler() {
   return MakeStatus(absl::StatusCode::kUnavailable, ErrorReason::kSchedulerUnavailable,
@@ -101,6 +103,7 @@ struct GrpcSchedulerClient::Conversation {
   std::function<void(SchedulerAnswer)> on_answer;  // null: nobody listens any more
   absl::Status failed;                             // before there could be a stream
   bool ours = false;                               // the scheduler speaks our extensions
+  bool striped = false;                            // the order of its parents means stripes
   bool answered = false;
   bool ending = false;  // the terminal message is queued
 };
@@ -308,6 +311,9 @@ void GrpcSchedulerClient::HandleResponse(Conversation& it, const Response& respo
     it.Deliver(core::RegistrationEnded());
     it.HalfClose(options_.drain_timeout);
   } else if (read.answer) {
+    if (auto* parents = std::get_if<core::AnswerParents>(&*read.answer)) {
+      parents->striped = it.striped;
+    }
     it.Deliver(*std::move(read.answer));
   }
 }
@@ -325,6 +331,7 @@ Co<absl::Status> GrpcSchedulerClient::Talk(std::shared_ptr<Conversation> it) {
       it->answered = true;
       auto agreed = co_await it->stream->Extensions(it->scope);
       if (agreed.ok()) it->ours = agreed->Has(common::rpc::kLazyStat);
+      it->striped = agreed.ok() && agreed->Has(common::rpc::kStripes);
     }
     HandleResponse(*it, *response);
   }

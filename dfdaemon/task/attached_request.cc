@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace dragonfly::dfdaemon::task {
 
 PieceSpan PiecesOf(const core::Geometry& geometry, const std::optional<core::ByteRange>& range) {
@@ -44,7 +46,29 @@ void AttachedRequest::TellPiece(const core::PieceInfo& piece) {
     const uint64_t range_end = request_.range->start + request_.range->length;
     if (piece.offset >= range_end || piece.offset + piece.length <= request_.range->start) return;
   }
-  if (MarkTold(piece.number)) consumer_->OnPiece(piece);
+  if (!MarkTold(piece.number)) return;
+  if (piece.number < was_here_.size() && was_here_[piece.number]) {
+    core::PieceInfo local = piece;
+    local.traffic = core::TrafficType::kLocalPeer;
+    local.parent_id.clear();
+    bytes_from_["disk"] += piece.length;
+    consumer_->OnPiece(local);
+    return;
+  }
+  bytes_from_[piece.parent_id.empty() ? "origin" : piece.parent_id] += piece.length;
+  consumer_->OnPiece(piece);
+}
+
+void AttachedRequest::WasHere(core::PieceNumber number) {
+  if (was_here_.size() <= number) was_here_.resize(number + 1, false);
+  was_here_[number] = true;
+}
+
+std::string AttachedRequest::Sources() const {
+  std::string text;
+  for (const auto& [name, bytes] : bytes_from_)
+    absl::StrAppend(&text, text.empty() ? "" : ", ", name, " ", bytes);
+  return text;
 }
 
 void AttachedRequest::TellFinished(const absl::Status& status) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -29,8 +31,12 @@ class AttachedRequest {
   enum class Told { kAll, kCongested };
   Told TellPieces(const storage::TaskFile& file);
   void TellPiece(const core::PieceInfo& piece);
+  // A piece that was here before the request: it is told of as one from this node's disk.
+  void WasHere(core::PieceNumber number);
   void TellFinished(const absl::Status& status);
   bool told_any() const { return !told_.empty(); }
+  // "origin 4194304, 10.0.0.7-node7-... 8388608": the bytes that were told of, by where from.
+  std::string Sources() const;
 
   // Ends the request when its own time is over.
   std::unique_ptr<common::async::Timer> timeout;
@@ -44,6 +50,8 @@ class AttachedRequest {
   bool started_ = false;
   bool finished_ = false;
   std::vector<bool> told_;
+  std::vector<bool> was_here_;
+  std::map<std::string, uint64_t> bytes_from_;
 };
 
 // The pieces of `geometry` that overlap `range` (all of them without one), first and one past the

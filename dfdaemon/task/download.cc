@@ -66,12 +66,6 @@ void Download::Attach(core::RequestId id, DownloadRequest request,
   attach.may_use_source = request.may_use_source;
   attach.must_use_source = request.must_use_source;
   attach.in_order = request.reads_content;
-  if (deps_.metrics != nullptr && file_ != nullptr) {
-    for (core::PieceNumber number : file_->FinishedPieces()) {
-      std::optional<core::PieceInfo> piece = file_->Piece(number);
-      if (piece.has_value()) deps_.metrics->OnTraffic(core::TrafficType::kLocalPeer, piece->length);
-    }
-  }
   FollowDigest(request);
   const auto [added, inserted] =
       requests_.emplace(id, std::make_unique<AttachedRequest>(
@@ -79,6 +73,14 @@ void Download::Attach(core::RequestId id, DownloadRequest request,
   if (!inserted) return;
   CountStarted(added->second->request());
   AttachedRequest& attached = *added->second;
+  if (file_ != nullptr) {
+    for (core::PieceNumber number : file_->FinishedPieces()) {
+      attached.WasHere(number);
+      const std::optional<core::PieceInfo> piece = file_->Piece(number);
+      if (deps_.metrics != nullptr && piece.has_value())
+        deps_.metrics->OnTraffic(core::TrafficType::kLocalPeer, piece->length);
+    }
+  }
   if (attached.request().timeout.has_value()) {
     attached.timeout = std::make_unique<common::async::Timer>(executor_);
     attached.timeout->Arm(*attached.request().timeout, [this, id] {

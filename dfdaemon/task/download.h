@@ -107,6 +107,7 @@ class Download {
   void RestartFollowers();
   // Suspends until storage is there to be written to.
   common::async::Co<absl::Status> WaitForFile(common::async::CancelScope& scope);
+  std::string Explain() const;
   void CountStarted(const DownloadRequest& request);
   void CountEnded(const AttachedRequest& request, const absl::Status& status);
   void TellStarted();

@@ -234,11 +234,26 @@ TaskLabels LabelsOf(const DownloadRequest& request) {
 
 }  // namespace
 
+// The last turns of the download, for people: "registered, attempt 0; answered: 2 parents".
+std::string Download::Explain() const {
+  constexpr size_t kTold = 12;
+  const auto& entries = core_.explain().entries();
+  std::string text;
+  for (size_t i = entries.size() - std::min(entries.size(), kTold); i < entries.size(); ++i)
+    absl::StrAppend(&text, text.empty() ? "" : "; ", entries[i].what);
+  return text;
+}
+
 void Download::CountStarted(const DownloadRequest& request) {
   if (deps_.metrics != nullptr) deps_.metrics->OnTaskStarted(LabelsOf(request));
 }
 
 void Download::CountEnded(const AttachedRequest& request, const absl::Status& status) {
+  common::log::Info(status.ok() ? "download finished" : "download failed",
+                    common::log::kv("task", key_.id), common::log::kv("peer", peer_id_),
+                    common::log::kv("took", deps_.env->clock().Now() - request.attached_at()),
+                    common::log::kv("from", request.Sources()), common::log::kv("error", status),
+                    common::log::kv("how", Explain()));
   if (deps_.metrics == nullptr) return;
   uint64_t bytes = core_.geometry().content_length.value_or(0);
   if (request.request().range.has_value()) bytes = std::min(bytes, request.request().range->length);

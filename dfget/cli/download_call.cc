@@ -169,6 +169,7 @@ absl::Status DownloadCall::Impl::TakePiece(const ::common::v2::Piece& piece,
   report.offset = piece.offset();
   report.length = piece.length();
   report.from = FromOf(piece);
+  report.parent = piece.parent_id();
   report.content = piece.content();
   return events.OnPiece(report);
 }

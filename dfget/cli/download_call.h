@@ -16,6 +16,7 @@ struct PieceReport {
   uint64_t offset = 0;
   uint64_t length = 0;
   From from = From::kUnknown;
+  std::string_view parent;   // the peer that gave it; empty: no peer
   std::string_view content;  // only when it was asked for; then `length` bytes, checked
 };
 

@@ -17,9 +17,9 @@ std::string AbsolutePath(std::string_view output, std::string_view working_direc
 // rights, when it writes: what is true now may not be true then.
 absl::Status CheckOutputPath(const std::string& path, bool overwrite);
 
-// The same file by a path without symbolic links before its last component: the daemon follows none,
-// because somebody could turn them elsewhere while it writes. `path` itself when its directory
-// cannot be resolved.
+// The same file by a path without symbolic links before its last component: the daemon follows
+// none, because somebody could turn them elsewhere while it writes. `path` itself when its
+// directory cannot be resolved.
 std::string RealOutputPath(const std::string& path);
 
 }  // namespace dragonfly::dfget::cli

@@ -4,7 +4,9 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -41,8 +43,12 @@ std::string Dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+// Bytes by the peer that gave them; what peers beyond the limit gave is counted as "other".
+using BytesOfParents = std::map<std::string, uint64_t, std::less<>>;
+constexpr size_t kMaxParents = 1000;
+
 json ResultOf(const Options& options, const std::string& output, const DownloadCall& call,
-              const ProgressLine& progress) {
+              const ProgressLine& progress, const BytesOfParents& parents) {
   const Traffic traffic = progress.traffic();
   return json{{"task_id", call.task_id()},
               {"url", log::RedactUrl(options.url)},
@@ -51,6 +57,7 @@ json ResultOf(const Options& options, const std::string& output, const DownloadC
               {"from_peers", traffic.from_peers},
               {"from_origin", traffic.from_origin},
               {"from_disk", traffic.from_disk},
+              {"parents", parents},
               {"seconds", absl::ToDoubleSeconds(progress.elapsed())}};
 }
 
@@ -66,7 +73,8 @@ json ErrorOf(const absl::Status& status, int exit_code) {
 // Hands what the daemon reports to the counters and, if the content comes along, to its sink.
 class Recorder final : public DownloadEvents {
  public:
-  Recorder(ProgressLine& progress, PieceSink* sink) : progress_(progress), sink_(sink) {}
+  Recorder(ProgressLine& progress, PieceSink* sink, BytesOfParents& parents)
+      : progress_(progress), sink_(sink), parents_(parents) {}
 
   absl::Status OnStarted(std::optional<uint64_t> content_length) override {
     progress_.SetTotal(content_length);
@@ -81,6 +89,10 @@ class Recorder final : public DownloadEvents {
       if (!written.ok()) return written;
     }
     progress_.Add(piece.length, piece.from);
+    if (!piece.parent.empty()) {
+      const bool room = parents_.size() < kMaxParents || parents_.contains(piece.parent);
+      parents_[std::string(room ? piece.parent : "other")] += piece.length;
+    }
     log::Debug("piece", log::kv("offset", piece.offset), log::kv("bytes", piece.length));
     return absl::OkStatus();
   }
@@ -88,6 +100,7 @@ class Recorder final : public DownloadEvents {
  private:
   ProgressLine& progress_;
   PieceSink* sink_;  // null: the daemon writes the file
+  BytesOfParents& parents_;
 };
 
 absl::StatusOr<std::unique_ptr<PieceSink>> OpenSink(const Options& options,
@@ -99,10 +112,10 @@ absl::StatusOr<std::unique_ptr<PieceSink>> OpenSink(const Options& options,
 }
 
 absl::Status Download(const Options& options, const std::string& path, DownloadCall& call,
-                      ProgressLine& progress) {
+                      ProgressLine& progress, BytesOfParents& parents) {
   absl::StatusOr<std::unique_ptr<PieceSink>> sink = OpenSink(options, path);
   if (!sink.ok()) return sink.status();
-  Recorder recorder(progress, sink->get());
+  Recorder recorder(progress, sink->get(), parents);
   absl::Status status = call.Run(recorder);
   if (status.ok() && *sink != nullptr) status = (*sink)->Commit();
   return status;
@@ -153,17 +166,18 @@ int Run(const Options& options) {
   const bool shows = !options.no_progress && ::isatty(STDERR_FILENO) == 1;
   ProgressLine progress(shows ? STDERR_FILENO : -1);
   DownloadCall call(options, options.needs_content() ? std::string() : RealOutputPath(*path));
+  BytesOfParents parents;
   absl::Status status;
   int signal = 0;
   {
     SignalWatch watch(
         {.on_signal = [&call] { call.Cancel(); }, .on_tick = [&progress] { progress.Draw(); }},
         kTick, kGrace);
-    status = Download(options, *path, call, progress);
+    status = Download(options, *path, call, progress, parents);
     signal = watch.caught();
   }
   progress.Finish();
-  json result = ResultOf(options, *path, call, progress);
+  json result = ResultOf(options, *path, call, progress, parents);
   if (status.ok()) {
     if (options.json) std::cout << Dump(result) << std::endl;
     return static_cast<int>(ExitCode::kOk);

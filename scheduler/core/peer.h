@@ -85,6 +85,10 @@ struct Peer {
   absl::InlinedVector<uint32_t, 4> children;
   absl::InlinedVector<PeerHandle, 2> blocked;  // never to be offered to this peer again
   uint32_t depth = 0;                          // 0 reads the origin or has everything
+  // Of those with kStripes, while they run: the stripe that they read near the source and pass on,
+  // and peers that pass on the other one. Mates are no edges: they may form circles.
+  uint32_t stripe = 0;
+  absl::InlinedVector<PeerHandle, 3> mates;
 
   uint32_t eligible_index = kNone;  // in Task::eligible
   // While it waits for an answer: neighbours in Task's list of waiters, since when, until when.

@@ -119,6 +119,12 @@ class Shard {
   void Fail(const At& at);
   void TaskSourceFailed(const At& at);
 
+  // shard_mates.cc: peers that pass pieces on to one another.
+  void Introduce(const At& at);
+  Peer* LiveMate(const PeerHandle& handle);
+  void TellMates(const At& at);
+  void OrderByStripe(const At& at, std::vector<uint32_t>& parents);
+
   // shard_schedule.cc: who gets which answer.
   bool Decide(const At& at);
   bool AnswerWithParents(const At& at, const Picked& picked);

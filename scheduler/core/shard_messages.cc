@@ -58,6 +58,7 @@ void Shard::Apply(const PeerStarted&, StreamId stream, const At& at) {
   peer.piece_updated = now_;
   ArmPeer(at);
   UpdateEligible(at);
+  Introduce(at);
 }
 
 void Shard::Apply(const PeerBackToSourceStarted&, StreamId stream, const At& at) {

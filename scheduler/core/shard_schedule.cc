@@ -80,8 +80,10 @@ bool Shard::AnswerWithParents(const At& at, const Picked& picked) {
   for (uint32_t parent : picked.parents) {
     task.AddEdge(parent, at.peer_index, charge);
     depth = std::min(depth, task.peer(parent).depth);
-    out.parents.push_back(ViewOf(task.peer(parent)));
   }
+  std::vector<uint32_t> parents(picked.parents.begin(), picked.parents.end());
+  if (peer.Has(kStripes)) OrderByStripe(at, parents);
+  for (uint32_t parent : parents) out.parents.push_back(ViewOf(task.peer(parent)));
   peer.depth = depth + 1;
   sink_->Scheduled(peer.parked ? now_ - peer.parked_since : absl::ZeroDuration());
   Unpark(at);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -90,6 +91,9 @@ class Task {
   SeedState seed;
   absl::Duration progress_timeout;
   std::vector<SourcePiece> source_pieces;  // by number
+  // The peers with kStripes that began last, and how many there were.
+  std::array<PeerHandle, 4> newcomers;
+  uint32_t striped = 0;
   absl::Time created;
   absl::Time updated;
   absl::Time expires = absl::InfiniteFuture();

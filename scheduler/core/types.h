@@ -45,7 +45,8 @@ enum class Priority : int {
 // What a child of our own make can do beyond upstream (docs/reference/scheduler.md, "Extensions").
 enum ExtensionBits : uint32_t {
   kLazyStat = 1U << 0,  // registers without a length and can wait for it
-  kSlice = 1U << 1  // reads a slice of the origin first and takes the rest from the other readers
+  kSlice = 1U << 1,   // reads a slice of the origin first and takes the rest from the other readers
+  kStripes = 1U << 2  // takes pieces from two primary parents by number, and passes them on at once
 };
 
 struct ByteRange {

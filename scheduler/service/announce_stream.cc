@@ -20,6 +20,7 @@ uint32_t BitsOf(const common::rpc::ExtensionSet& extensions) {
   uint32_t bits = 0;
   if (extensions.Has(common::rpc::kLazyStat)) bits |= core::kLazyStat;
   if (extensions.Has(common::rpc::kSlice)) bits |= core::kSlice;
+  if (extensions.Has(common::rpc::kStripes)) bits |= core::kStripes;
   return bits;
 }
 

@@ -27,7 +27,8 @@ using Context = ::grpc::CallbackServerContext;
 using Unary = ::grpc::ServerUnaryReactor;
 
 const common::rpc::ExtensionSet& Spoken() {
-  static const common::rpc::ExtensionSet kSpoken = {common::rpc::kLazyStat, common::rpc::kSlice};
+  static const common::rpc::ExtensionSet kSpoken = {common::rpc::kLazyStat, common::rpc::kSlice,
+                                                    common::rpc::kStripes};
   return kSpoken;
 }
 
