@@ -194,8 +194,12 @@ start_origin() {
     head -c $((64 * 1024 * 1024)) /dev/urandom >"$origin/files/sample.bin.part" || die "no room for a file of 64 MiB in $origin"
     mv "$origin/files/sample.bin.part" "$origin/files/sample.bin"
   fi
+  local user=
+  # Started by root, nginx would read the files as somebody who may not enter the folder.
+  [ "$(id -u)" != 0 ] || user="user root;"
   cat >"$origin/nginx.conf" <<NGINX
 daemon off;
+$user
 pid $origin/nginx.pid;
 error_log $origin/error.log;
 events {}

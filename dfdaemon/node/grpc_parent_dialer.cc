@@ -179,7 +179,11 @@ Co<absl::Status> GrpcParentDialer::ReadPieces(std::shared_ptr<State> state, Meth
         co_return MakeStatus(absl::StatusCode::kUnavailable, ErrorReason::kParentUnreachable,
                              common::status::MessageOf(response.status()));
       }
-      co_return MakeStatus(response.status().code(), ErrorReason::kParentRefused,
+      // INTERNAL is how nodes say that they do not have the task (yet).
+      const bool lacks_task =
+          absl::IsInternal(response.status()) || absl::IsNotFound(response.status());
+      co_return MakeStatus(response.status().code(),
+                           lacks_task ? ErrorReason::kNotFound : ErrorReason::kParentRefused,
                            common::status::MessageOf(response.status()));
     }
     if (!reached) {

@@ -22,8 +22,12 @@ std::shared_ptr<common::rpc::StreamEvents> OpenDownload(const ServiceDeps& deps,
     return nullptr;
   }
   request->trace_parent = stream->info().traceparent;
+  TaskStream::Options options;
+  options.need_content = download.need_piece_content();
+  options.outlives_caller =
+      caller.requester == source::Requester::kNetwork && !options.need_content;
   auto call = std::make_shared<TaskStream>(std::move(stream), *deps.store, deps.host_id,
-                                           request->key, download.need_piece_content());
+                                           request->key, options);
   call->Begin(*deps.engine, std::move(*request));
   return call;
 }

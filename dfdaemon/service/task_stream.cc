@@ -13,12 +13,12 @@ namespace dragonfly::dfdaemon::service {
 using common::status::ErrorReason;
 
 TaskStream::TaskStream(std::shared_ptr<Stream> stream, storage::ContentStore& store,
-                       std::string host_id, common::id::TaskKey key, bool need_content)
+                       std::string host_id, common::id::TaskKey key, Options options)
     : stream_(std::move(stream)),
       store_(store),
       host_id_(std::move(host_id)),
       key_(std::move(key)),
-      need_content_(need_content) {}
+      options_(options) {}
 
 void TaskStream::Begin(task::TaskEngine& engine, task::DownloadRequest request) {
   std::unique_ptr<task::DownloadHandle> handle =
@@ -40,6 +40,7 @@ void TaskStream::Begin(task::TaskEngine& engine, task::DownloadRequest request) 
 }
 
 void TaskStream::SendLocked(::dfdaemon::v2::DownloadTaskResponse response) {
+  if (caller_gone_) return;
   absl::Status written = stream_->Write(response);
   if (absl::IsResourceExhausted(written)) pending_ = std::move(response);
 }
@@ -64,11 +65,12 @@ void TaskStream::OnStarted(const task::DownloadStarted& started) {
 
 void TaskStream::OnPiece(const core::PieceInfo& piece) {
   std::lock_guard lock(mutex_);
+  if (caller_gone_) return;
   ::dfdaemon::v2::DownloadTaskResponse response = NewResponse();
   ::common::v2::Piece& message =
       *response.mutable_download_piece_finished_response()->mutable_piece();
   ToProto(piece, message);
-  if (need_content_) {
+  if (options_.need_content) {
     absl::StatusOr<std::shared_ptr<storage::TaskFile>> file = store_.Find(key_);
     absl::Status read = file.status();
     if (file.ok()) {
@@ -94,7 +96,7 @@ bool TaskStream::congested() const {
   return pending_.has_value();
 }
 
-void TaskStream::OnCancel() { const std::unique_ptr<task::DownloadHandle> handle = TakeHandle(); }
+void TaskStream::OnCancel() { LoseCaller(); }
 
 void TaskStream::OnWritable() {
   std::lock_guard lock(mutex_);
@@ -106,7 +108,19 @@ void TaskStream::OnWritable() {
   if (!pending_.has_value() && handle_ != nullptr) handle_->Resume();
 }
 
-void TaskStream::OnDone() { const std::unique_ptr<task::DownloadHandle> handle = TakeHandle(); }
+void TaskStream::OnDone() { LoseCaller(); }
+
+// The engine holds on to this object, and this object to the handle, until the download has ended.
+void TaskStream::LoseCaller() {
+  if (!options_.outlives_caller) {
+    const std::unique_ptr<task::DownloadHandle> handle = TakeHandle();
+    return;
+  }
+  std::lock_guard lock(mutex_);
+  caller_gone_ = true;
+  pending_.reset();
+  if (handle_ != nullptr) handle_->Resume();
+}
 
 std::unique_ptr<task::DownloadHandle> TaskStream::TakeHandle() {
   std::lock_guard lock(mutex_);

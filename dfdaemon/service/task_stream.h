@@ -21,9 +21,14 @@ class TaskStream : public task::Consumer,
  public:
   using Stream = common::rpc::ServerStream<::dfdaemon::v2::DownloadTaskResponse>;
 
-  // `need_content`: pieces carry their bytes, read from `store`.
+  struct Options {
+    bool need_content = false;  // pieces carry their bytes, read from the store
+    // The download goes on when its caller goes away: of a scheduler that made this node fetch
+    // something for others, who wait for it whether that scheduler lives or not.
+    bool outlives_caller = false;
+  };
   TaskStream(std::shared_ptr<Stream> stream, storage::ContentStore& store, std::string host_id,
-             common::id::TaskKey key, bool need_content);
+             common::id::TaskKey key, Options options);
 
   // Starts the request; at most once.
   void Begin(task::TaskEngine& engine, task::DownloadRequest request);
@@ -41,17 +46,19 @@ class TaskStream : public task::Consumer,
   ::dfdaemon::v2::DownloadTaskResponse NewResponse() const;
   void SendLocked(::dfdaemon::v2::DownloadTaskResponse response);
   std::unique_ptr<task::DownloadHandle> TakeHandle();
+  void LoseCaller();
 
   const std::shared_ptr<Stream> stream_;  // shared with gRPC, which lets go at OnDone
   storage::ContentStore& store_;
   const std::string host_id_;
   const common::id::TaskKey key_;
-  const bool need_content_;
+  const Options options_;
 
   mutable std::mutex mutex_;  // guards what follows
   std::string peer_id_;
   std::unique_ptr<task::DownloadHandle> handle_;
   std::optional<::dfdaemon::v2::DownloadTaskResponse> pending_;  // refused by a full stream
+  bool caller_gone_ = false;
   bool over_ = false;
 };
 

@@ -78,8 +78,9 @@ absl::Status Refuse(const std::string& message) {
 
 void DefineFlags(CLI::App& app, RawFlags& raw) {
   Options& options = raw.options;
-  app.add_option("URL", raw.url, "What to download; http or https")->required();
-  app.add_option("-O,--output", options.output, "File to write; '-' is stdout")->required();
+  // Both are required; said after everything that is wrong with the others.
+  app.add_option("URL", raw.url, "What to download; http or https");
+  app.add_option("-O,--output", options.output, "File to write; '-' is stdout");
   app.add_flag("--transfer-from-dfdaemon", options.transfer_from_dfdaemon,
                "Get the bytes over the socket and write the file here, instead of letting the"
                " daemon place it")
@@ -192,7 +193,6 @@ absl::Status CheckEndpoint(std::string_view endpoint, Options& options) {
 }
 
 absl::Status CheckTogether(const Options& options) {
-  if (options.output.empty()) return Refuse("--output: is empty; name a file, or '-' for stdout");
   if (options.force_hard_link && options.overwrite) {
     return Refuse("--force-hard-link and --overwrite exclude each other; leave one out");
   }
@@ -209,6 +209,9 @@ absl::Status CheckTogether(const Options& options) {
 
 absl::StatusOr<Options> Check(RawFlags raw, bool has_content_for_task_id) {
   Options options = std::move(raw.options);
+  if (raw.url.empty()) return Refuse("URL is required: what to download, http or https");
+  if (options.output.empty())
+    return Refuse("-O (--output) is required: a file to write, or '-' for stdout");
   if (absl::Status url = CheckUrl(raw.url, options); !url.ok()) return url;
   if (absl::Status numbers = CheckNumbers(raw, options); !numbers.ok()) return numbers;
   if (absl::Status end = CheckEndpoint(raw.endpoint, options); !end.ok()) return end;

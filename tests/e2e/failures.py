@@ -32,6 +32,14 @@ class Failures(ClusterTest):
 
     def check_used_again(self, cluster, peer, node):
         """A new task that only `node` has reaches `peer` from there."""
+        # What was read for the first task has come to its end.
+        quiet = [-1]
+
+        def settled():
+            before, quiet[0] = quiet[0], self.server.sent
+            time.sleep(0.5)
+            return before == self.server.sent
+        wait_until(settled, 30, "the origin is quiet")
         digest = self.server.put("again", 9 * MIB)
         wait_until(node.healthy, 30, f"{node.name} is well")
         self.assertDone(cluster.dfget(node, self.server.url("again"), "again"), digest)

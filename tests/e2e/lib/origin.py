@@ -46,6 +46,7 @@ class NginxOrigin:
         (self.dir / "files").mkdir()
         ports = Ports()
         self.port = ports.take()
+        self._seen = 0
         # "return $code" is refused by nginx: one location each.
         conf = _CONF.format(dir=self.dir, port=self.port, rate=rate)
         lines = []
@@ -62,6 +63,7 @@ class NginxOrigin:
         self.process = Process("nginx", ["nginx", "-e", self.dir / "error.log", "-c", self.dir / "nginx.conf"],
                                self.dir / "console.log")
         wait_until(self._answers, 10, f"nginx answers\n{self.process.log()}")
+        wait_until(self.requests, 10, "the first request is in the log")
         self.forget()
 
     def _answers(self):
@@ -98,7 +100,7 @@ class NginxOrigin:
     def requests(self, method=None):
         """(method, status, body bytes, uri, range) of every request that has ended since forget()."""
         out = []
-        for line in (self.dir / "access.log").read_text().splitlines()[self._seen:]:
+        for line in self._log_lines()[self._seen:]:
             parts = line.split(" ", 4)
             if method is None or parts[0] == method:
                 out.append((parts[0], int(parts[1]), int(parts[2]), parts[3], parts[4]))
@@ -108,7 +110,11 @@ class NginxOrigin:
         return sum(request[2] for request in self.requests())
 
     def forget(self):
-        self._seen = len((self.dir / "access.log").read_text().splitlines())
+        self._seen = len(self._log_lines())
+
+    def _log_lines(self):
+        # The last line may be half written.
+        return (self.dir / "access.log").read_text().split("\n")[:-1]
 
     def close(self):
         self.process.kill()

@@ -222,12 +222,12 @@ TEST_P(ParentDialerTest, TreatsParentsOfUpstreamAsUpstreamDoes) {
   EXPECT_FALSE(target->keepalive);
 }
 
-TEST_P(ParentDialerTest, TellsThatAParentRefuses) {
+TEST_P(ParentDialerTest, TellsThatAParentDoesNotHaveTheTask) {
   parent_.status = absl::InternalError("task not found");
   parent_.Start();
   MakeDialer();
   auto news = Open("127.0.0.1", parent_.port());
-  EXPECT_EQ(ReasonOfEnd(*news), ErrorReason::kParentRefused);
+  EXPECT_EQ(ReasonOfEnd(*news), ErrorReason::kNotFound);
 }
 
 TEST_P(ParentDialerTest, LeavesAParentAloneThatCouldNotBeReached) {
