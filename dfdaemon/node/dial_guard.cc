@@ -57,7 +57,7 @@ absl::Status DialGuard::Admit(const Endpoint& target, absl::Time now) {
                                    " times in a row; left alone for another ",
                                    absl::FormatDuration(record.not_before - now)));
   }
-  if (record.proven) return absl::OkStatus();
+  if (record.proven || now < record.counted_until) return absl::OkStatus();
 
   if (refilled_ != absl::InfinitePast() && now > refilled_) {
     tokens_ =
@@ -71,6 +71,7 @@ absl::Status DialGuard::Admit(const Endpoint& target, absl::Time now) {
         absl::StrCat("too many new peers at once: ", target.ToString(), " is not dialled now"));
   }
   tokens_ -= 1;
+  record.counted_until = now + options_.unproven_again;
   return absl::OkStatus();
 }
 
@@ -85,6 +86,7 @@ void DialGuard::Reached(const Endpoint& target) {
 void DialGuard::Failed(const Endpoint& target, absl::Time now) {
   const std::lock_guard lock(mutex_);
   Record& record = Touch(target);
+  record.counted_until = absl::InfinitePast();
   record.failures = std::min(record.failures + 1, 32U);
   absl::Duration wait = options_.first_backoff;
   for (uint32_t i = 1; i < record.failures && wait < options_.max_backoff; ++i) wait *= 2;

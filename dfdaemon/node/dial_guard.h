@@ -27,7 +27,10 @@ class DialGuard {
     absl::Duration first_backoff = absl::Seconds(1);
     absl::Duration max_backoff = absl::Minutes(1);
     // Dials of targets that were never reached: this many at once, then so many in a second.
+    // One that was admitted may be dialled again for `unproven_again` without counting: a piece
+    // port is asked about for each task, and nobody tells here how its connections went.
     uint32_t unproven_burst = 256;
+    absl::Duration unproven_again = absl::Seconds(30);
     double unproven_per_second = 16;
     size_t max_targets = 8192;  // remembered; the one used longest ago is forgotten
     uint64_t seed = 1;
@@ -45,6 +48,7 @@ class DialGuard {
     bool proven = false;
     uint32_t failures = 0;  // in a row
     absl::Time not_before = absl::InfinitePast();
+    absl::Time counted_until = absl::InfinitePast();  // a dial of it was counted
     std::list<common::net::Endpoint>::iterator use;
   };
   Record& Touch(const common::net::Endpoint& target);

@@ -65,6 +65,20 @@ TEST(DialGuard, DoesNotCountPeersThatWereReached) {
   EXPECT_FALSE(guard.Admit(At(2), kStart).ok());
 }
 
+// A piece port that serves a thousand small tasks is one target.
+TEST(DialGuard, CountsATargetThatWasAdmittedOnceInAWhile) {
+  DialGuard::Options options;
+  options.unproven_burst = 2;
+  options.unproven_per_second = 0;
+  DialGuard guard(Policy(), options);
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_TRUE(guard.Admit(At(1), kStart + absl::Milliseconds(i)).ok());
+  }
+  EXPECT_TRUE(guard.Admit(At(2), kStart).ok());
+  EXPECT_FALSE(guard.Admit(At(3), kStart).ok());
+  EXPECT_FALSE(guard.Admit(At(1), kStart + absl::Minutes(1)).ok()) << "after a while it is new";
+}
+
 TEST(DialGuard, LeavesAFailingTargetAloneForAGrowingWhile) {
   DialGuard guard(Policy(), DialGuard::Options());
   absl::Time now = kStart;
