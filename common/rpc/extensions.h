@@ -15,11 +15,13 @@ inline constexpr std::string_view kExtensionKey = "df-ext";
 inline constexpr std::string_view kBlocks = "blocks/1";
 // The stream carries keepalive messages, so that inactivity means something.
 inline constexpr std::string_view kKeepalive = "keepalive/1";
-// candidate_parents is ordered: the first ones are the primary sources of stripes.
+// candidate_parents is ordered: the first two are the primary sources of even and odd pieces, and
+// they are named anew, unasked, when there are better ones (docs/design/life-of-a-download.md).
 inline constexpr std::string_view kStripes = "stripes/1";
 // The scheduler may be asked about a task before its origin was.
 inline constexpr std::string_view kLazyStat = "lazy-stat/1";
-// A parent may be asked for a range inside a piece.
+// A scheduler that sends several peers to the origin says which part each begins with: "slice=1/3"
+// in the description of NeedBackToSourceResponse; they get to know one another as parents.
 inline constexpr std::string_view kSlice = "slice/1";
 
 // A set of name/version pairs, one version a name. A value; copies are cheap.

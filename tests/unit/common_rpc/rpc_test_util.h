@@ -88,6 +88,8 @@ class RecordingHandler : public StreamHandler<Req> {
   std::vector<std::string> events_;
 };
 
+// Their bodies are in rpc_test_services.cc: a source that constructs a generated service compiles
+// all of its methods, which takes half a minute.
 class TestScheduler final : public ::scheduler::v2::Scheduler::CallbackService {
  public:
   using Stream = std::shared_ptr<ServerStream<AnnounceResponse>>;
@@ -98,15 +100,12 @@ class TestScheduler final : public ::scheduler::v2::Scheduler::CallbackService {
       delete_host_raw;
   StreamOptions options;
 
+  TestScheduler();
+  ~TestScheduler() override;
   ::grpc::ServerBidiReactor<AnnounceRequest, AnnounceResponse>* AnnouncePeer(
-      ::grpc::CallbackServerContext* context) override {
-    return ServeBidi<AnnounceRequest, AnnounceResponse>(context, options, open);
-  }
+      ::grpc::CallbackServerContext* context) override;
   ::grpc::ServerUnaryReactor* DeleteHost(::grpc::CallbackServerContext* context,
-                                         const DeleteRequest* request, Empty* response) override {
-    if (delete_host_raw) return delete_host_raw(context, request, response);
-    return ServeUnary(context, request, response, delete_host);
-  }
+                                         const DeleteRequest* request, Empty* response) override;
 };
 
 class TestUpload final : public ::dfdaemon::v2::DfdaemonUpload::CallbackService {
@@ -115,10 +114,10 @@ class TestUpload final : public ::dfdaemon::v2::DfdaemonUpload::CallbackService 
   std::function<std::shared_ptr<StreamEvents>(Stream, PiecesRequest)> open;
   StreamOptions options;
 
+  TestUpload();
+  ~TestUpload() override;
   ::grpc::ServerWriteReactor<PiecesResponse>* SyncPieces(::grpc::CallbackServerContext* context,
-                                                         const PiecesRequest* request) override {
-    return ServeWriter<PiecesRequest, PiecesResponse>(context, request, options, open);
-  }
+                                                         const PiecesRequest* request) override;
 };
 
 class TestManager final : public ::manager::v2::Manager::CallbackService {
@@ -127,10 +126,10 @@ class TestManager final : public ::manager::v2::Manager::CallbackService {
       std::shared_ptr<ServerStream<Empty>>)>
       open;
 
+  TestManager();
+  ~TestManager() override;
   ::grpc::ServerReadReactor<KeepAliveRequest>* KeepAlive(::grpc::CallbackServerContext* context,
-                                                         Empty* /*response*/) override {
-    return ServeReader<KeepAliveRequest, Empty>(context, StreamOptions(), open);
-  }
+                                                         Empty* response) override;
 };
 
 class RpcTest : public ::testing::Test {
