@@ -85,7 +85,8 @@ class Schema {
   // Anything else: `set` gets what is in the file.
   void Custom(std::string key, std::string type, std::function<absl::Status(const Value&)> set,
               std::function<std::string()> print, std::string doc);
-  // A key of upstream's that has no meaning here (yet): read over with a warning, with all below it.
+  // A key of upstream's that has no meaning here (yet): read over with a warning, with all below
+  // it.
   void Ignored(std::string key, std::string why);
   // A key of upstream's that may not be read over, because whoever sets it relies on it: anything
   // but null, "" and collections of these is an error that says `why`.
