@@ -67,7 +67,8 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"dfget/cli", {"common/*", "proto"}},
     {"dfget/dfget", {"dfget/cli", "common/*"}},
 
-    {"manager/store", {"common/*"}},
+    {"manager/store", {"manager/store/sql", "common/*"}},
+    {"manager/store/sql", {"common/*"}},
 };
 
 // Headers that cost seconds to compile: each belongs to the wrappers named here and appears in no

@@ -1,0 +1,91 @@
+#include "manager/store/sql/sqlite.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "manager/store/sql/testing/sql_conformance.h"
+
+namespace dragonfly::manager::store::sql {
+
+namespace testing {
+namespace {
+
+// A folder that goes with its dialect.
+class InFolder final : public Dialect {
+ public:
+  InFolder() {
+    char name[] = "/tmp/dragonfly-sqlite-XXXXXX";
+    folder_ = mkdtemp(name);
+    inner_ = MakeSqliteDialect({folder_ + "/db", absl::Seconds(10)});
+  }
+  ~InFolder() override { std::filesystem::remove_all(folder_); }
+  std::string_view name() const override { return inner_->name(); }
+  absl::StatusOr<std::unique_ptr<Connection>> Connect() override { return inner_->Connect(); }
+  std::string GeneratedKey() const override { return inner_->GeneratedKey(); }
+  std::string Text(size_t max_bytes) const override { return inner_->Text(max_bytes); }
+  std::string Timestamp() const override { return inner_->Timestamp(); }
+  std::string OnConflictUpdate(std::span<const std::string> key,
+                               std::span<const std::string> columns) const override {
+    return inner_->OnConflictUpdate(key, columns);
+  }
+
+ private:
+  std::string folder_;
+  std::unique_ptr<Dialect> inner_;
+};
+
+INSTANTIATE_TEST_SUITE_P(InMemory, SqlConformance,
+                         ::testing::Values([]() -> std::unique_ptr<Dialect> {
+                           return MakeSqliteDialect({});
+                         }));
+INSTANTIATE_TEST_SUITE_P(InAFile, SqlConformance,
+                         ::testing::Values([]() -> std::unique_ptr<Dialect> {
+                           return std::make_unique<InFolder>();
+                         }));
+
+TEST(Sqlite, DatabasesInMemoryAreApart) {
+  const auto a = MakeSqliteDialect({});
+  const auto b = MakeSqliteDialect({});
+  auto on_a = a->Connect();
+  auto on_b = b->Connect();
+  ASSERT_TRUE(on_a.ok() && on_b.ok());
+  ASSERT_TRUE((*on_a)->Execute("CREATE TABLE t (x BIGINT)", {}).ok());
+  EXPECT_FALSE((*on_b)->Execute("SELECT * FROM t", {}).ok());
+}
+
+TEST(Sqlite, AFileIsForItsOwnerOnlyAndOutlivesConnections) {
+  char name[] = "/tmp/dragonfly-sqlite-XXXXXX";
+  const std::string folder = mkdtemp(name);
+  const auto dialect = MakeSqliteDialect({folder + "/db", absl::Seconds(1)});
+  {
+    auto connection = dialect->Connect();
+    ASSERT_TRUE(connection.ok()) << connection.status();
+    ASSERT_TRUE((*connection)->Execute("CREATE TABLE t (x BIGINT)", {}).ok());
+  }
+  struct stat info {};
+  ASSERT_EQ(stat((folder + "/db").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777U, 0600U);
+  auto again = dialect->Connect();
+  ASSERT_TRUE(again.ok());
+  EXPECT_TRUE((*again)->Execute("SELECT * FROM t", {}).ok());
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Sqlite, WhatIsNoDatabaseIsNamed) {
+  char name[] = "/tmp/dragonfly-sqlite-XXXXXX";
+  const std::string folder = mkdtemp(name);
+  EXPECT_TRUE(absl::IsUnavailable(
+      MakeSqliteDialect({folder + "/missing/db", absl::Seconds(1)})->Connect().status()));
+  std::ofstream(folder + "/text") << std::string(4096, 'x');
+  EXPECT_TRUE(absl::IsUnavailable(
+      MakeSqliteDialect({folder + "/text", absl::Seconds(1)})->Connect().status()));
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace testing
+}  // namespace dragonfly::manager::store::sql
