@@ -36,6 +36,7 @@ Journal::~Journal() {
   absl::Status closed = file_->Close();
   if (!closed.ok())
     common::log::Error("the journal was not closed well", common::log::kv("error", closed));
+  if (temporary_) (void)env_.Remove(PathOf(number_) + ".new");
 }
 
 absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(
@@ -162,39 +163,56 @@ absl::Status Journal::Append(const JournalRecord& record) {
   return absl::OkStatus();
 }
 
-absl::Status Journal::Sync() { return file_->SyncData(); }
+absl::Status Journal::Sync() {
+  if (absl::Status dropped = DropReplaced(); !dropped.ok()) return dropped;
+  return file_->SyncData();
+}
 
-absl::Status Journal::Rewrite(const std::function<absl::Status(Journal&)>& write) {
-  Journal next(env_, folder_);
-  next.number_ = number_ + 1;
-  const std::string path = PathOf(next.number_);
-  const std::string temporary = path + ".new";
+absl::StatusOr<std::unique_ptr<Journal>> Journal::BeginRewrite() {
+  std::unique_ptr<Journal> next(new Journal(env_, folder_));
+  next->number_ = number_ + 1;
+  const std::string temporary = next->PathOf(next->number_) + ".new";
   (void)env_.Remove(temporary);
   absl::StatusOr<std::unique_ptr<common::os::File>> file =
       env_.Open(temporary, common::os::OpenMode::kCreateExclusive, 0600);
   if (!file.ok()) return file.status();
-  next.file_ = std::move(*file);
-  next.end_ = kSegmentHeaderBytes;
-  absl::Status done = next.file_->WriteAt(0, Bytes(EncodeSegmentHeader()));
-  if (done.ok()) done = write(next);
-  if (done.ok()) done = next.file_->SyncData();
-  if (done.ok()) done = env_.Rename(temporary, path);
-  if (done.ok()) done = env_.SyncDirectory(folder_);
-  if (!done.ok()) {
-    (void)env_.Remove(temporary);
-    return done;
-  }
-  const std::string old = PathOf(number_);
-  std::swap(file_, next.file_);
-  std::swap(number_, next.number_);
-  std::swap(end_, next.end_);
-  std::swap(allocated_, next.allocated_);
-  std::swap(records_, next.records_);
-  return env_.Remove(old);
+  next->temporary_ = true;
+  next->file_ = std::move(*file);
+  next->end_ = kSegmentHeaderBytes;
+  absl::Status begun = next->file_->WriteAt(0, Bytes(EncodeSegmentHeader()));
+  if (!begun.ok()) return begun;
+  return next;
+}
+
+absl::Status Journal::FinishRewrite(std::unique_ptr<Journal> next) {
+  const std::string path = PathOf(next->number_);
+  absl::Status done = next->file_->SyncData();
+  if (done.ok()) done = env_.Rename(path + ".new", path);
+  if (!done.ok()) return done;
+  // It has its name: from here on it is the journal, whatever fails.
+  next->temporary_ = false;
+  replaced_ = number_;
+  std::swap(file_, next->file_);
+  std::swap(number_, next->number_);
+  std::swap(end_, next->end_);
+  std::swap(allocated_, next->allocated_);
+  std::swap(records_, next->records_);
+  return DropReplaced();
+}
+
+// Until the name of the new segment is on the disk the old one has to stay.
+absl::Status Journal::DropReplaced() {
+  if (replaced_ == 0) return absl::OkStatus();
+  if (absl::Status synced = env_.SyncDirectory(folder_); !synced.ok()) return synced;
+  absl::Status removed = env_.Remove(PathOf(replaced_));
+  if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
+  replaced_ = 0;
+  return absl::OkStatus();
 }
 
 absl::Status Journal::Reset() {
-  return Rewrite([](Journal&) { return absl::OkStatus(); });
+  absl::StatusOr<std::unique_ptr<Journal>> next = BeginRewrite();
+  return next.ok() ? FinishRewrite(std::move(*next)) : next.status();
 }
 
 }  // namespace dragonfly::dfdaemon::storage

@@ -28,8 +28,11 @@ class Journal {
   // kNoSpace when the segment cannot grow; deletes have room kept for them.
   absl::Status Append(const JournalRecord& record);
   absl::Status Sync();
-  // Replaces everything by what `write` appends, atomically.
-  absl::Status Rewrite(const std::function<absl::Status(Journal&)>& write);
+  // A new journal beside this one, under a temporary name: append to it what is to stay, then let
+  // it take this one's place, atomically. Whatever fails, this one goes on as it was. Destroyed
+  // before that, it is removed.
+  absl::StatusOr<std::unique_ptr<Journal>> BeginRewrite();
+  absl::Status FinishRewrite(std::unique_ptr<Journal> next);
   // Forgets what is there and begins anew.
   absl::Status Reset();
 
@@ -41,12 +44,15 @@ class Journal {
   absl::Status OpenSegment(uint64_t number,
                            const std::function<void(const JournalRecord&)>& replay);
   absl::Status CreateSegment(uint64_t number);
+  absl::Status DropReplaced();
   absl::Status Reserve(uint64_t bytes, bool is_delete);
   std::string PathOf(uint64_t number) const;
 
   common::os::Env& env_;
   const std::string folder_;
   uint64_t number_ = 0;
+  uint64_t replaced_ = 0;   // a segment that is to be removed; 0: none
+  bool temporary_ = false;  // has not got its name yet
   std::unique_ptr<common::os::File> file_;
   uint64_t end_ = 0;        // where the next record goes
   uint64_t allocated_ = 0;  // bytes of the segment that certainly can be written

@@ -20,7 +20,8 @@ enum class Type : uint8_t {
   kPieceLost = 4,
   kDelete = 5,
   kAccess = 6,
-  kDurable = 7
+  kDurable = 7,
+  kMark = 8
 };
 
 // Little-endian integers and counted strings.
@@ -163,7 +164,7 @@ std::string EncodePayload(const JournalRecord& record) {
   std::visit(
       [&w](const auto& r) {
         using R = std::decay_t<decltype(r)>;
-        if constexpr (std::is_same_v<R, DurableRecord>) {
+        if constexpr (std::is_same_v<R, DurableRecord> || std::is_same_v<R, MarkRecord>) {
           w.Integer(r.epoch);
         } else {
           w.Key(r.key);
@@ -212,6 +213,9 @@ std::optional<JournalRecord> DecodePayload(Type type, std::span<const std::byte>
     }
     case Type::kDurable:
       record = DurableRecord{r.Integer<uint64_t>()};
+      break;
+    case Type::kMark:
+      record = MarkRecord{r.Integer<uint64_t>()};
       break;
   }
   if (!r.ok() || !r.at_end()) return std::nullopt;

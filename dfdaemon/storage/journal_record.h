@@ -46,12 +46,17 @@ struct AccessRecord {
   TaskKey key;
   absl::Time at;
 };
-// All content that earlier records speak of is on the disk.
+// The content that records before this one speak of is about to be synced ...
+struct MarkRecord {
+  uint64_t epoch = 0;
+};
+// ... and is on the disk: what records before the mark of this epoch speak of (without such a mark:
+// records before this one).
 struct DurableRecord {
   uint64_t epoch = 0;
 };
 using JournalRecord = std::variant<TaskRecord, TaskUpdateRecord, PieceRecord, PieceLostRecord,
-                                   DeleteRecord, AccessRecord, DurableRecord>;
+                                   DeleteRecord, AccessRecord, DurableRecord, MarkRecord>;
 
 std::string EncodeSegmentHeader();
 // FAILED_PRECONDITION for another version (the message says which), DATA_LOSS for what is no

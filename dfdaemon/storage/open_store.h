@@ -18,6 +18,8 @@ struct StoreOptions {
   uint64_t disk_threshold = 0;  // bytes that content may have; 0: the whole disk
   uint32_t high_percent = 80;   // above this share content is removed ...
   uint32_t low_percent = 60;    // ... down to this one
+  // A longer journal that is mostly history is written anew (Sync looks at it).
+  uint64_t journal_rewrite_bytes = uint64_t{8} << 20;
   // Left free: the smaller of this and 2 % of the disk.
   uint64_t reserve_bytes = uint64_t{1} << 30;
 };

@@ -20,8 +20,8 @@ using common::id::TaskKind;
 using common::status::ErrorReason;
 using common::status::MakeStatus;
 
-// A rewrite pays when the journal is long and mostly history.
-constexpr uint64_t kRewriteBytes = 8 << 20;
+// Records that may come in while the journal is written anew; with more it is tried again later.
+constexpr size_t kMostSince = 1 << 20;
 
 std::string_view FolderOf(TaskKind kind) {
   switch (kind) {
@@ -201,30 +201,32 @@ class Store final : public ContentStore, public JournalWriter {
     return usage;
   }
 
+  // What a durable record speaks of is on the disk before it is: pieces that are stored meanwhile
+  // stand behind the mark, and are left to the next round.
   absl::Status Sync() override {
-    bool anything = false;
-    // In this order: what the durable record speaks of is on the disk before the record is. Pieces
-    // that are stored meanwhile have records behind it or content that is hashed again: both are
-    // safe.
-    uint64_t records_before = 0;
+    std::lock_guard syncing(sync_mutex_);
+    uint64_t epoch = 0;
+    uint64_t marked = 0;
     {
       std::lock_guard lock(journal_mutex_);
-      records_before = journal_->records();
+      if (journal_->records() == synced_records_) return absl::OkStatus();
+      epoch = ++epoch_;
+      if (absl::Status noted = AppendLocked(MarkRecord{epoch}); !noted.ok()) return noted;
+      marked = journal_->records();
     }
     for (const std::shared_ptr<TaskState>& task : Tasks()) {
-      absl::StatusOr<bool> synced = task->SyncContent();
-      if (!synced.ok()) return synced.status();
-      anything = anything || *synced;
+      if (absl::Status synced = task->SyncContent(); !synced.ok()) return synced;
     }
-    std::lock_guard lock(journal_mutex_);
-    // Content of pieces recorded after `records_before` may not have been synced: no durable record
-    // then.
-    if (anything && journal_->records() == records_before) {
-      if (absl::Status noted = journal_->Append(DurableRecord{++epoch_}); !noted.ok()) return noted;
+    {
+      std::lock_guard lock(journal_mutex_);
+      if (absl::Status noted = AppendLocked(DurableRecord{epoch}); !noted.ok()) return noted;
+      if (absl::Status synced = journal_->Sync(); !synced.ok()) return synced;
+      synced_records_ = marked + 1;
     }
-    if (journal_->records() == synced_records_) return absl::OkStatus();
-    if (absl::Status synced = journal_->Sync(); !synced.ok()) return synced;
-    synced_records_ = journal_->records();
+    absl::Status rewritten = MaybeRewrite();
+    if (!rewritten.ok() && common::log::OncePerMinute("journal rewrite"))
+      common::log::Warning("the journal could not be written anew and goes on growing",
+                           common::log::kv("error", rewritten));
     return absl::OkStatus();
   }
 
@@ -256,7 +258,7 @@ class Store final : public ContentStore, public JournalWriter {
   // ---- JournalWriter ----
   absl::Status Append(const JournalRecord& record) override {
     std::lock_guard lock(journal_mutex_);
-    return journal_->Append(record);
+    return AppendLocked(record);
   }
   common::os::Env& env() override { return env_; }
   void OnPieceBytes(int64_t pieces, int64_t bytes) override {
@@ -264,10 +266,16 @@ class Store final : public ContentStore, public JournalWriter {
     bytes_ += bytes;
   }
 
-  // Called by the owner now and then; see journal.md.
-  absl::Status MaybeRewrite();
-
  private:
+  absl::Status AppendLocked(const JournalRecord& record) {
+    absl::Status appended = journal_->Append(record);
+    if (appended.ok() && rewriting_) since_.push_back(record);
+    return appended;
+  }
+  absl::Status MaybeRewrite();
+  absl::Status WriteSnapshots(Journal& next, const std::vector<std::shared_ptr<TaskState>>& tasks);
+  void StopRecording();
+
   absl::StatusOr<std::shared_ptr<TaskFile>> Agree(std::shared_ptr<TaskFile> task,
                                                   const CreateOptions& create) {
     const Geometry geometry = task->meta().geometry;
@@ -353,9 +361,15 @@ class Store final : public ContentStore, public JournalWriter {
     std::visit(
         [this](const auto& r) {
           using R = std::decay_t<decltype(r)>;
-          if constexpr (std::is_same_v<R, DurableRecord>) {
+          if constexpr (std::is_same_v<R, MarkRecord>) {
+            epoch_ = marked_epoch_ = r.epoch;
+            marked_stage_ = ++stage_;
+          } else if constexpr (std::is_same_v<R, DurableRecord>) {
             epoch_ = r.epoch;
-            for (auto& [key, task] : tasks_) task->ReplayDurable();
+            durable_stage_ = marked_epoch_ == r.epoch ? marked_stage_ : ++stage_;
+          } else if constexpr (std::is_same_v<R, PieceRecord>) {
+            const auto found = tasks_.find(r.key);
+            if (found != tasks_.end()) found->second->Replay(r, stage_);
           } else if constexpr (std::is_same_v<R, TaskRecord>) {
             if (!IsSafeId(r.key.id) || r.meta.geometry.piece_length == 0) return;
             const std::string path =
@@ -381,6 +395,7 @@ class Store final : public ContentStore, public JournalWriter {
     pieces_ = 0;
     bytes_ = 0;
     for (const auto& [key, task] : tasks_) {
+      task->EndReplay(durable_stage_);
       pieces_ += task->stored_pieces();
       bytes_ += static_cast<int64_t>(task->stored_bytes());
     }
@@ -390,30 +405,74 @@ class Store final : public ContentStore, public JournalWriter {
   common::os::Env& env_;
   const StoreOptions options_;
   std::unique_ptr<common::os::FileLock> lock_;
-  std::mutex create_mutex_;   // one Create at a time; taken first
+  std::mutex sync_mutex_;     // one Sync at a time; taken before all others
+  std::mutex create_mutex_;   // one Create at a time; taken before those below
   mutable std::mutex mutex_;  // guards tasks_
   std::map<TaskKey, std::shared_ptr<TaskState>> tasks_;
-  std::mutex journal_mutex_;  // guards the journal and the two below; taken last
+  std::mutex journal_mutex_;  // guards the journal and what follows; taken last
   std::unique_ptr<Journal> journal_;
   uint64_t epoch_ = 0;
-  uint64_t synced_records_ = 0;
+  uint64_t synced_records_ = 0;  // so many records are covered by the last durable record
+  bool rewriting_ = false;       // what is appended is remembered in since_ as well
+  std::vector<JournalRecord> since_;
+  // While the journal is read: pieces in front of and behind the last mark are told apart.
+  uint32_t stage_ = 0;
+  uint32_t marked_stage_ = 0;
+  uint32_t durable_stage_ = 0;
+  uint64_t marked_epoch_ = 0;
   std::atomic<int64_t> pieces_{0};
   std::atomic<int64_t> bytes_{0};
 };
 
+// Writers go on meanwhile: what they append goes into the old journal, and behind the snapshots
+// into the new one. A record that is in both says the same twice.
 absl::Status Store::MaybeRewrite() {
-  std::lock_guard lock(journal_mutex_);
+  std::vector<std::shared_ptr<TaskState>> tasks = Tasks();
   uint64_t live = 0;
-  for (const auto& [key, task] : tasks_) live += 2 + task->stored_pieces();
-  if (journal_->bytes() < kRewriteBytes || journal_->records() < 2 * live) return absl::OkStatus();
-  return journal_->Rewrite([this](Journal& journal) -> absl::Status {
-    for (const auto& [key, task] : tasks_) {
-      for (const JournalRecord& record : task->Snapshot()) {
-        if (absl::Status noted = journal.Append(record); !noted.ok()) return noted;
-      }
+  for (const std::shared_ptr<TaskState>& task : tasks) live += 2 + task->stored_pieces();
+  std::unique_ptr<Journal> next;
+  {
+    // Between its record and its place among the tasks nothing may be created.
+    std::lock_guard creating(create_mutex_);
+    std::lock_guard lock(journal_mutex_);
+    if (journal_->bytes() < options_.journal_rewrite_bytes || journal_->records() < 2 * live)
+      return absl::OkStatus();
+    absl::StatusOr<std::unique_ptr<Journal>> begun = journal_->BeginRewrite();
+    if (!begun.ok()) return begun.status();
+    next = std::move(*begun);
+    rewriting_ = true;
+    tasks = Tasks();
+  }
+  absl::Status done = WriteSnapshots(*next, tasks);
+  if (done.ok()) done = next->Sync();
+  std::lock_guard lock(journal_mutex_);
+  for (const JournalRecord& record : since_) {
+    if (done.ok()) done = next->Append(record);
+  }
+  StopRecording();
+  if (!done.ok()) return done;
+  done = journal_->FinishRewrite(std::move(next));
+  // The new journal says of nothing that it is durable: the next Sync does.
+  synced_records_ = 0;
+  return done;
+}
+
+absl::Status Store::WriteSnapshots(Journal& next,
+                                   const std::vector<std::shared_ptr<TaskState>>& tasks) {
+  for (const std::shared_ptr<TaskState>& task : tasks) {
+    for (const JournalRecord& record : task->Snapshot()) {
+      if (absl::Status noted = next.Append(record); !noted.ok()) return noted;
     }
-    return absl::OkStatus();
-  });
+    std::lock_guard lock(journal_mutex_);
+    if (since_.size() > kMostSince) return absl::AbortedError("too much is written meanwhile");
+  }
+  return absl::OkStatus();
+}
+
+void Store::StopRecording() {
+  rewriting_ = false;
+  since_.clear();
+  since_.shrink_to_fit();
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ TaskState::TaskState(JournalWriter& journal, TaskKey key, std::string path, Task
 
 void TaskState::Replay(const TaskUpdateRecord& record) { meta_ = record.meta; }
 
-void TaskState::Replay(const PieceRecord& record) {
+void TaskState::Replay(const PieceRecord& record, uint32_t stage) {
   const PieceNumber number = record.piece.number;
   if (pieces_.size() <= number) pieces_.resize(number + 1);
   Entry& entry = pieces_[number];
@@ -48,7 +48,7 @@ void TaskState::Replay(const PieceRecord& record) {
     ++present_;
     present_bytes_ += record.piece.length;
   }
-  entry = {record.piece, true, true};
+  entry = {record.piece, true, true, stage};
 }
 
 void TaskState::Replay(const PieceLostRecord& record) {
@@ -60,8 +60,8 @@ void TaskState::Replay(const PieceLostRecord& record) {
 
 void TaskState::Replay(const AccessRecord& record) { last_access_ = record.at; }
 
-void TaskState::ReplayDurable() {
-  for (Entry& entry : pieces_) entry.unchecked = false;
+void TaskState::EndReplay(uint32_t durable_stage) {
+  for (Entry& entry : pieces_) entry.unchecked = entry.present && entry.stage >= durable_stage;
 }
 
 TaskMeta TaskState::meta() const {
@@ -486,22 +486,21 @@ std::vector<JournalRecord> TaskState::Snapshot() const {
   return records;
 }
 
-absl::StatusOr<bool> TaskState::SyncContent() {
+absl::Status TaskState::SyncContent() {
   std::shared_ptr<common::os::File> file;
   {
     std::lock_guard lock(mutex_);
-    if (!dirty_ || deleted_) return false;
+    if (!dirty_ || deleted_) return absl::OkStatus();
     dirty_ = false;
     file = file_;
   }
-  if (file == nullptr) return false;
+  if (file == nullptr) return absl::OkStatus();
   absl::Status synced = file->SyncData();
   if (!synced.ok()) {
     std::lock_guard lock(mutex_);
     dirty_ = true;
-    return synced;
   }
-  return true;
+  return synced;
 }
 
 void TaskState::MarkDeleted() {

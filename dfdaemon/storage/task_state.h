@@ -35,11 +35,12 @@ class TaskState : public std::enable_shared_from_this<TaskState> {
 
   // ---- called by the store while it reads the journal, before anybody else has the task ----
   void Replay(const TaskUpdateRecord& record);
-  void Replay(const PieceRecord& record);
+  // `stage` tells pieces in front of a mark from those behind it.
+  void Replay(const PieceRecord& record, uint32_t stage);
   void Replay(const PieceLostRecord& record);
   void Replay(const AccessRecord& record);
-  // Everything so far is durable: it needs no check.
-  void ReplayDurable();
+  // Pieces of an earlier stage are durable: they need no check.
+  void EndReplay(uint32_t durable_stage);
 
   const TaskKey& key() const { return key_; }
   const std::string& path() const { return path_; }
@@ -71,8 +72,8 @@ class TaskState : public std::enable_shared_from_this<TaskState> {
   uint32_t stored_pieces() const;
   // Everything there is to say of the task, for a rewrite of the journal.
   std::vector<JournalRecord> Snapshot() const;
-  // fdatasync of what was written since the last time. True if there was something.
-  absl::StatusOr<bool> SyncContent();
+  // fdatasync of what was written since the last time.
+  absl::Status SyncContent();
   void MarkDeleted();
 
  private:
@@ -81,7 +82,8 @@ class TaskState : public std::enable_shared_from_this<TaskState> {
   struct Entry {
     PieceInfo info;
     bool present = false;
-    bool unchecked = false;  // from a journal, after its last durable record
+    bool unchecked = false;  // from a journal, and not known to be on the disk
+    uint32_t stage = 0;      // while the journal is read
   };
   struct ObserverNode {
     std::recursive_mutex mutex;  // held during a call
