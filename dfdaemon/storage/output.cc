@@ -215,10 +215,20 @@ absl::Status Rename(int folder_fd, const std::string& from, const std::string& t
   return Failed("cannot be renamed to", output.path, errno);
 }
 
-// With the caller's rights, as everything here: the kernel refuses a link to content that is not
-// his.
+// With the caller's rights, as everything here, and only for the owner of the content: a link is
+// the content itself. The kernel's own rule (fs.protected_hardlinks) can be off, and lets pass
+// whoever may write the file.
 absl::Status LinkInto(const common::os::File& content, int folder_fd, const std::string& name,
                       const Output& output) {
+  const absl::StatusOr<common::os::FileInfo> info = content.Stat();
+  if (!info.ok()) return info.status();
+  if (info->uid != output.uid.value_or(geteuid())) {
+    return MakeStatus(
+        absl::StatusCode::kPermissionDenied, ErrorReason::kForbidden,
+        absl::StrCat("output path ", output.path,
+                     ": cannot be a hard link, because the stored content belongs to user ",
+                     info->uid, "; leave out --force-hard-link to get a copy"));
+  }
   const std::string from = absl::StrCat("/proc/self/fd/", content.fd());
   if (linkat(AT_FDCWD, from.c_str(), folder_fd, name.c_str(), AT_SYMLINK_FOLLOW) == 0)
     return absl::OkStatus();

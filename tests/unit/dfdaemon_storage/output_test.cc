@@ -171,5 +171,64 @@ TEST_F(OutputTest, Sec_B12_NobodyLinksToContentThatIsNotHis) {
   EXPECT_TRUE(fs::is_empty(folder_ + "/theirs"));
 }
 
+// The kernel lets everybody link to a file that he may read and write, and to any file where
+// fs.protected_hardlinks is off: who may have a link is our own rule.
+TEST_F(OutputTest, Sec_B12_OnlyTheOwnerOfTheContentGetsALink) {
+  if (geteuid() != 0) {
+    Output theirs = To("out");
+    theirs.uid = 65534;
+    theirs.force_hard_link = true;
+    ExpectRefused(theirs, "cannot write files for user");
+    return;
+  }
+  fs::create_directory(folder_ + "/theirs");
+  ASSERT_EQ(chown((folder_ + "/theirs").c_str(), 65534, 65534), 0);
+  ASSERT_EQ(chmod((folder_ + "/content").c_str(), 0666), 0);
+  Output output = To("theirs/out");
+  output.uid = 65534;
+  output.gid = 65534;
+  output.force_hard_link = true;
+  const absl::Status refused = PublishFile(*file_, content_.size(), output).status();
+  EXPECT_NE(std::string(refused.message()).find("belongs to user 0"), std::string::npos) << refused;
+  EXPECT_EQ(common::status::ReasonOf(refused), common::status::ErrorReason::kForbidden);
+  EXPECT_TRUE(fs::is_empty(folder_ + "/theirs")) << "something was left behind";
+  EXPECT_EQ(fs::hard_link_count(folder_ + "/content"), 1U);
+}
+
+TEST_F(OutputTest, Sec_B12_WhoMayNotHaveALinkGetsACopyThatIsHisOwn) {
+  Output output = To("out");
+  output.allow_hard_link = true;
+  std::string folder = folder_;
+  if (geteuid() == 0) {
+    folder += "/theirs";
+    fs::create_directory(folder);
+    ASSERT_EQ(chown(folder.c_str(), 65534, 65534), 0);
+    ASSERT_EQ(chmod((folder_ + "/content").c_str(), 0666), 0);
+    output.path = folder + "/out";
+    output.uid = 65534;
+    output.gid = 65534;
+  } else {
+    output.allow_hard_link = false;
+  }
+  const absl::StatusOr<PublishMethod> method = PublishFile(*file_, content_.size(), output);
+  ASSERT_TRUE(method.ok()) << method.status();
+  EXPECT_NE(*method, PublishMethod::kHardLink);
+  std::ofstream(output.path, std::ios::in | std::ios::out) << "changed";
+  EXPECT_EQ(Read(output.path).substr(0, 7), "changed");
+  EXPECT_TRUE(Read(folder_ + "/content") == content_) << "written through the output";
+}
+
+TEST_F(OutputTest, ALinkIsOnlyMadeForThoseWhoAskForOne) {
+  const absl::StatusOr<PublishMethod> plain = PublishFile(*file_, content_.size(), To("plain"));
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  EXPECT_NE(*plain, PublishMethod::kHardLink);
+  Output allowed = To("allowed");
+  allowed.allow_hard_link = true;
+  const absl::StatusOr<PublishMethod> linked = PublishFile(*file_, content_.size(), allowed);
+  ASSERT_TRUE(linked.ok()) << linked.status();
+  EXPECT_EQ(*linked, PublishMethod::kHardLink);
+  EXPECT_EQ(fs::hard_link_count(folder_ + "/content"), 2U);
+}
+
 }  // namespace
 }  // namespace dragonfly::dfdaemon::storage
