@@ -4,6 +4,12 @@
 #include "scheduler/core/shard.h"
 
 namespace dragonfly::scheduler::core {
+namespace {
+
+// How far a seed's stream may be behind the end of its trigger: a small content is read in no time.
+constexpr absl::Duration kLateStream = absl::Seconds(2);
+
+}  // namespace
 
 // Has a seed fetch the task unless one does: the owner on the ring, or the next after those that
 // failed. False when there is none to ask.
@@ -23,6 +29,7 @@ bool Shard::EnsureSeed(uint32_t task_index) {
   seed.host_id = member->host_id;
   seed.peer = kNone;
   seed.progress = now_;
+  seed.announced_late = false;
   seeding_.insert(task_index);
   Push(now_ + task.progress_timeout, DeadlineKind::kSeed, task_index, kNone, task.generation());
   SeedTrigger trigger;
@@ -59,6 +66,10 @@ void Shard::NoteSeedProgress(const At& at) {
   if (seed.phase != SeedState::Phase::kInFlight || at.peer->host->id() != seed.host_id) return;
   seed.peer = at.peer_index;
   seed.progress = now_;
+  if (seed.announced_late && at.peer->state == PeerState::kSucceeded) {
+    seed.phase = SeedState::Phase::kIdle;
+    seeding_.erase(at.task_index);
+  }
 }
 
 void Shard::Handle(const SeedTriggerEnded& event) {
@@ -67,7 +78,11 @@ void Shard::Handle(const SeedTriggerEnded& event) {
   SeedState& seed = at.task->seed;
   if (seed.phase != SeedState::Phase::kInFlight || seed.trigger_id != event.trigger_id) return;
   const Peer* peer = seed.peer == kNone ? nullptr : &at.task->peer(seed.peer);
-  // The seed's own stream may be a little behind its trigger.
+  if (event.ok && peer == nullptr) {
+    seed.announced_late = true;
+    seed.late_until = now_ + kLateStream;
+    return Push(seed.late_until, DeadlineKind::kSeed, at.task_index, kNone, at.task->generation());
+  }
   const bool done = peer != nullptr && peer->state == PeerState::kSucceeded;
   const bool finishing = peer != nullptr && peer->unfinished() && !peer->suspect && event.ok;
   if (!done && !finishing) return FailSeed(at.task_index);
@@ -78,7 +93,8 @@ void Shard::Handle(const SeedTriggerEnded& event) {
 void Shard::OnSeedDeadline(uint32_t task_index) {
   Task& task = *tasks_[task_index];
   if (task.seed.phase != SeedState::Phase::kInFlight) return;
-  const absl::Time due = task.seed.progress + task.progress_timeout;
+  const absl::Time due =
+      task.seed.announced_late ? task.seed.late_until : task.seed.progress + task.progress_timeout;
   if (due > now_) {
     return Push(due, DeadlineKind::kSeed, task_index, kNone, task.generation());
   }

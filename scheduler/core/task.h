@@ -25,6 +25,9 @@ struct SeedState {
   uint32_t peer = kNone;  // the seed's peer, once it registered
   uint32_t peer_generation = 0;
   absl::Time progress = absl::InfinitePast();
+  // The trigger has ended well, and the seed's own stream, which says what it has, is not here yet.
+  bool announced_late = false;
+  absl::Time late_until = absl::InfinitePast();
   // Those that failed, not asked again before retry_at.
   std::vector<std::string> failed_hosts;
   absl::Time retry_at = absl::InfinitePast();

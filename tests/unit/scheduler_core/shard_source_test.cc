@@ -230,5 +230,27 @@ TEST_F(SourceTest, EndsAWaitThatLeadsNowhere) {
   EXPECT_EQ(Last(child).status.code(), absl::StatusCode::kFailedPrecondition);
 }
 
+// A small content is read before the seed's stream has said a word.
+TEST_F(SourceTest, ASeedWhoseStreamComesBehindItsTriggerHasNotFailed) {
+  Seeds({"seed"});
+  const StreamId child = Join("a");
+  ASSERT_EQ(sink.triggers.size(), 1U);
+  Step(SeedTriggerEnded{"task", sink.triggers[0].trigger_id, true});
+  EXPECT_EQ(Answers(child), 0U) << "nobody else reads the origin";
+  const StreamId seed = SeedRegisters("seed", "seed-peer");
+  Say(seed, PeerBackToSourceStarted());
+  Say(seed, PeerBackToSourceFinished());
+  EXPECT_EQ(Last(child).parents, std::vector<std::string>{"seed-peer"});
+  EXPECT_EQ(sink.granted, 1) << "to the seed";
+}
+
+TEST_F(SourceTest, ASeedWhoseStreamNeverComesIsWaitedForAMoment) {
+  Seeds({"seed"});
+  const StreamId child = Join("a");
+  Step(SeedTriggerEnded{"task", sink.triggers[0].trigger_id, true});
+  Pass(absl::Seconds(3));
+  EXPECT_EQ(Last(child).kind, "source");
+}
+
 }  // namespace
 }  // namespace dragonfly::scheduler::core
