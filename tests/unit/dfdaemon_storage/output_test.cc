@@ -7,9 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "common/status/reason.h"
 #include "tests/unit/dfdaemon_storage/store_world.h"
@@ -130,6 +132,37 @@ TEST_F(OutputTest, Sec_B12_DevicesAndPipesAreNotReplaced) {
   Output overwrite = To("pipe");
   overwrite.overwrite = true;
   ExpectRefused(overwrite, "not a regular file");
+}
+
+// Somebody swaps the folder for a link into another one, again and again, while files are put
+// there.
+TEST_F(OutputTest, Sec_B12_AFolderThatBecomesALinkMeanwhileIsNotFollowed) {
+  const std::string spot = folder_ + "/spot";
+  fs::create_directory(spot);
+  fs::create_directory(folder_ + "/secret");
+  std::atomic<bool> done{false};
+  std::atomic<int> swaps{0};
+  std::thread swapping([&] {
+    while (!done) {
+      std::error_code ignored;
+      fs::rename(spot, spot + ".away", ignored);
+      fs::create_directory_symlink(folder_ + "/secret", spot, ignored);
+      fs::remove(spot, ignored);
+      fs::rename(spot + ".away", spot, ignored);
+      ++swaps;
+    }
+  });
+  int published = 0;
+  Output output = To("spot/out");
+  output.overwrite = true;
+  for (int i = 0; i < 10'000; ++i)
+    published += PublishFile(*file_, content_.size(), output).ok() ? 1 : 0;
+  done = true;
+  swapping.join();
+  EXPECT_GT(swaps, 100);
+  EXPECT_GT(published, 0);
+  EXPECT_LT(published, 10'000) << "the race was never lost, so nothing was shown";
+  EXPECT_TRUE(fs::is_empty(folder_ + "/secret"));
 }
 
 // Runs as root only in the sense that it needs to become somebody else; elsewhere the refusal is
