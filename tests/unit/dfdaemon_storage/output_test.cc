@@ -21,6 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+const uid_t kSomebodyElse = geteuid() == 65534 ? 65533 : 65534;
+
 class OutputTest : public ::testing::Test {
  protected:
   OutputTest() {
@@ -169,20 +171,20 @@ TEST_F(OutputTest, Sec_B12_AFolderThatBecomesALinkMeanwhileIsNotFollowed) {
 // the test.
 TEST_F(OutputTest, Sec_B12_TheCallersRightsDecide) {
   Output output = To("out");
-  output.uid = 65534;
-  output.gid = 65534;
+  output.uid = kSomebodyElse;
+  output.gid = kSomebodyElse;
   if (geteuid() != 0) {
     ExpectRefused(output, "cannot write files for user");
     return;
   }
   ExpectRefused(output, "Permission denied");  // root's folder
   fs::create_directory(folder_ + "/theirs");
-  ASSERT_EQ(chown((folder_ + "/theirs").c_str(), 65534, 65534), 0);
+  ASSERT_EQ(chown((folder_ + "/theirs").c_str(), kSomebodyElse, kSomebodyElse), 0);
   output.path = folder_ + "/theirs/out";
   ASSERT_TRUE(PublishFile(*file_, content_.size(), output).ok());
   struct stat info {};
   ASSERT_EQ(stat(output.path.c_str(), &info), 0);
-  EXPECT_EQ(info.st_uid, 65534U);
+  EXPECT_EQ(info.st_uid, kSomebodyElse);
   // And this thread is itself again.
   std::ofstream(folder_ + "/root-again") << "x";
   EXPECT_EQ(Read(folder_ + "/root-again"), "x");
@@ -194,11 +196,11 @@ TEST_F(OutputTest, Sec_B12_NobodyLinksToContentThatIsNotHis) {
     return;
   }
   fs::create_directory(folder_ + "/theirs");
-  ASSERT_EQ(chown((folder_ + "/theirs").c_str(), 65534, 65534), 0);
+  ASSERT_EQ(chown((folder_ + "/theirs").c_str(), kSomebodyElse, kSomebodyElse), 0);
   ASSERT_EQ(chmod((folder_ + "/content").c_str(), 0600), 0);
   Output output = To("theirs/out");
-  output.uid = 65534;
-  output.gid = 65534;
+  output.uid = kSomebodyElse;
+  output.gid = kSomebodyElse;
   output.force_hard_link = true;
   EXPECT_FALSE(PublishFile(*file_, content_.size(), output).ok());
   EXPECT_TRUE(fs::is_empty(folder_ + "/theirs"));
@@ -209,17 +211,17 @@ TEST_F(OutputTest, Sec_B12_NobodyLinksToContentThatIsNotHis) {
 TEST_F(OutputTest, Sec_B12_OnlyTheOwnerOfTheContentGetsALink) {
   if (geteuid() != 0) {
     Output theirs = To("out");
-    theirs.uid = 65534;
+    theirs.uid = kSomebodyElse;
     theirs.force_hard_link = true;
     ExpectRefused(theirs, "cannot write files for user");
     return;
   }
   fs::create_directory(folder_ + "/theirs");
-  ASSERT_EQ(chown((folder_ + "/theirs").c_str(), 65534, 65534), 0);
+  ASSERT_EQ(chown((folder_ + "/theirs").c_str(), kSomebodyElse, kSomebodyElse), 0);
   ASSERT_EQ(chmod((folder_ + "/content").c_str(), 0666), 0);
   Output output = To("theirs/out");
-  output.uid = 65534;
-  output.gid = 65534;
+  output.uid = kSomebodyElse;
+  output.gid = kSomebodyElse;
   output.force_hard_link = true;
   const absl::Status refused = PublishFile(*file_, content_.size(), output).status();
   EXPECT_NE(std::string(refused.message()).find("belongs to user 0"), std::string::npos) << refused;
@@ -235,11 +237,11 @@ TEST_F(OutputTest, Sec_B12_WhoMayNotHaveALinkGetsACopyThatIsHisOwn) {
   if (geteuid() == 0) {
     folder += "/theirs";
     fs::create_directory(folder);
-    ASSERT_EQ(chown(folder.c_str(), 65534, 65534), 0);
+    ASSERT_EQ(chown(folder.c_str(), kSomebodyElse, kSomebodyElse), 0);
     ASSERT_EQ(chmod((folder_ + "/content").c_str(), 0666), 0);
     output.path = folder + "/out";
-    output.uid = 65534;
-    output.gid = 65534;
+    output.uid = kSomebodyElse;
+    output.gid = kSomebodyElse;
   } else {
     output.allow_hard_link = false;
   }
