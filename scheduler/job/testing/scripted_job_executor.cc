@@ -18,7 +18,8 @@ struct ScriptedJobExecutor::Book {
   std::recursive_mutex mutex;  // guards what follows
   std::list<std::shared_ptr<Running>> jobs;
 
-  void End(const std::shared_ptr<Running>& running, const absl::Status& status) {
+  // By value: the list may hold the last reference.
+  void End(std::shared_ptr<Running> running, const absl::Status& status) {
     if (std::exchange(running->ended, true)) return;
     jobs.remove(running);
     running->observer->OnEnded(status, running->counts);
