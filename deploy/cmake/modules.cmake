@@ -38,7 +38,7 @@ function(df_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   # What is tested is optimised; the tests themselves need not be, and compile in two thirds of the time.
   if(CMAKE_BUILD_TYPE STREQUAL "Release")
-    target_compile_options(${name} PRIVATE -O1 -g0)
+    target_compile_options(${name} PRIVATE -O1)
   endif()
   add_test(NAME ${name}
     COMMAND ${name} --gtest_output=json:${PROJECT_BINARY_DIR}/test-results/${name}.json)
