@@ -18,7 +18,7 @@ struct ClusterConfig {
   std::shared_ptr<const PriorityRules> priorities = std::make_shared<const PriorityRules>();
 };
 
-// What is fixed for the life of a Shard. Defaults: docs/reference/scheduler.md.
+// What is fixed for the life of a Shard. Defaults: docs/reference/scheduler-config.md.
 struct ShardOptions {
   uint32_t shard = 0;
   uint64_t random_seed = 1;

@@ -45,7 +45,7 @@ struct PeerLabels {
   core::HostType host_type = core::HostType::kNormal;
 };
 
-// The metrics of the scheduler (docs/reference/scheduler.md, "Metrics"). Threading: any thread.
+// The metrics of the scheduler (docs/reference/metrics.md). Threading: any thread.
 class SchedulerMetrics {
  public:
   explicit SchedulerMetrics(common::telemetry::Registry& registry);
