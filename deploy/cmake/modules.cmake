@@ -22,6 +22,11 @@ function(df_binary name)
   target_link_libraries(${name} PRIVATE ${arg_DEPS} dragonfly_options)
 endfunction()
 
+# What is tested is optimised; the tests themselves need not be, and compile in two thirds of the time.
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  set(DRAGONFLY_TEST_OPTIONS -O1)
+endif()
+
 # df_test(NAME [DEPS target...]): one GoogleTest program from every *.cc of this folder. Its results
 # go to build/.../test-results/NAME.json, which tests/run.sh reads.
 function(df_test name)
@@ -36,10 +41,8 @@ function(df_test name)
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE ${arg_DEPS} GTest::gtest GTest::gtest_main dragonfly_options)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
-  # What is tested is optimised; the tests themselves need not be, and compile in two thirds of the time.
-  if(CMAKE_BUILD_TYPE STREQUAL "Release")
-    target_compile_options(${name} PRIVATE -O1)
-  endif()
+  target_compile_options(${name} PRIVATE ${DRAGONFLY_TEST_OPTIONS})
+  target_precompile_headers(${name} REUSE_FROM tests_precompiled)
   add_test(NAME ${name}
     COMMAND ${name} --gtest_output=json:${PROJECT_BINARY_DIR}/test-results/${name}.json)
   cmake_path(RELATIVE_PATH CMAKE_CURRENT_SOURCE_DIR BASE_DIRECTORY ${PROJECT_SOURCE_DIR}/tests OUTPUT_VARIABLE label)

@@ -5,7 +5,8 @@ find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   # Neither the folder of the build nor that of the sources counts: clones and build trees share hits.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-      CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} ${CCACHE_PROGRAM})
+      CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}
+      CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE_PROGRAM})
   set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()
 find_program(MOLD_PROGRAM mold)
@@ -32,7 +33,7 @@ target_compile_options(dragonfly_options INTERFACE
 
 # Hardening, for every target. -ftrivial-auto-var-init=zero and _FORTIFY_SOURCE need optimisation or
 # cost too much under the sanitizers, which do their work better.
-add_compile_options(-fstack-protector-strong -fno-delete-null-pointer-checks -fno-strict-overflow
+add_compile_options(-pthread -fstack-protector-strong -fno-delete-null-pointer-checks -fno-strict-overflow
   -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
 add_compile_definitions(_GLIBCXX_ASSERTIONS)
 add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed)

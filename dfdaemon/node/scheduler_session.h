@@ -49,7 +49,7 @@ class SchedulerSession {
   virtual void PieceFailed(std::string parent_id, std::optional<core::PieceNumber> number) = 0;
   virtual void Reschedule(std::vector<std::string> bad_parents, std::string description) = 0;
   // Terminal. The stream is half-closed behind it and drained in the background (bounded), so that
-  // the scheduler gets the message although nobody waits for its answer.
+  // the scheduler gets the message although nobody waits for its answer; none is delivered.
   virtual void End(bool from_source, absl::Status status) = 0;
   // The scheduler's address, for people.
   virtual const std::string& scheduler() const = 0;

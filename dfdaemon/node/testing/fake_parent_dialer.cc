@@ -34,7 +34,10 @@ struct FakeParentDialer::State : FakeParentDialer::Handle, std::enable_shared_fr
       {
         const std::lock_guard lock(self->mutex);
         if (!self->alive) return;
+        const bool of_pieces = !std::holds_alternative<core::ParentLoad>(news);
+        if (of_pieces && self->told_all) return;
         if (std::holds_alternative<core::ParentOffers>(news)) self->offered = true;
+        if (std::holds_alternative<core::ParentEnded>(news)) self->told_all = true;
       }
       self->on_news(news);
     });
@@ -48,6 +51,7 @@ struct FakeParentDialer::State : FakeParentDialer::Handle, std::enable_shared_fr
   mutable std::mutex mutex;  // guards what follows
   bool alive = true;
   bool offered = false;
+  bool told_all = false;  // ParentEnded was said: only loads may follow
   std::optional<transfer::PieceTarget> target;
 };
 

@@ -28,7 +28,7 @@ struct FakeSchedulerClient::State : FakeSchedulerClient::Handle,
       std::function<void(SchedulerAnswer)> callback;
       {
         const std::lock_guard lock(self->mutex);
-        if (!self->alive) return;
+        if (!self->alive || self->end_reported) return;
         if (std::holds_alternative<core::RegistrationEnded>(answer)) self->alive = false;
         callback = self->on_answer;
       }
@@ -48,6 +48,7 @@ struct FakeSchedulerClient::State : FakeSchedulerClient::Handle,
   void Record(const SessionCall& call) {
     const std::lock_guard lock(mutex);
     made.push_back(call);
+    if (std::holds_alternative<testing::SessionEnd>(call)) end_reported = true;
   }
   void Die() {
     const std::lock_guard lock(mutex);
@@ -60,6 +61,7 @@ struct FakeSchedulerClient::State : FakeSchedulerClient::Handle,
   const std::function<void(SchedulerAnswer)> on_answer;
   mutable std::mutex mutex;  // guards what follows
   bool alive = true;
+  bool end_reported = false;  // nobody waits for answers any more
   std::vector<SessionCall> made;
 };
 

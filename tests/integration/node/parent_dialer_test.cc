@@ -10,7 +10,7 @@
 #include "common/status/reason.h"
 #include "dfdaemon/node/grpc_parent_dialer.h"
 #include "gtest/gtest.h"
-#include "proto/dfdaemon_v2.grpc.pb.h"
+#include "tests/integration/node/parent_methods.h"
 
 namespace dragonfly::dfdaemon::node {
 namespace {
@@ -22,7 +22,7 @@ namespace wire = ::dfdaemon::v2;
 
 // A parent that has the pieces it is asked for, until told otherwise. Templates make the three
 // kinds of one piece.
-class TestParent final : public wire::DfdaemonUpload::CallbackService {
+class TestParent final : public ParentMethods {
  public:
   std::string ip = "127.0.0.1";
   std::optional<int32_t> tcp_port = 4321;

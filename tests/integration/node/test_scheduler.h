@@ -17,16 +17,25 @@
 
 namespace dragonfly::dfdaemon::node {
 
+// The methods that a test scheduler has. All forty would take four seconds more to compile in every
+// source that constructs one.
+using SchedulerMethods = ::scheduler::v2::Scheduler::WithCallbackMethod_AnnouncePeer<
+    ::scheduler::v2::Scheduler::WithCallbackMethod_AnnounceHost<
+        ::scheduler::v2::Scheduler::WithCallbackMethod_DeleteHost<
+            ::scheduler::v2::Scheduler::WithCallbackMethod_StatTask<
+                ::scheduler::v2::Scheduler::Service>>>>;
+
 // A scheduler on a port of the kernel's choice that records what it is told and answers as a test
 // says. It can be stopped and started again on the same port.
-class TestScheduler final : public ::scheduler::v2::Scheduler::CallbackService {
+class TestScheduler final : public SchedulerMethods {
  public:
   using Request = ::scheduler::v2::AnnouncePeerRequest;
   using Response = ::scheduler::v2::AnnouncePeerResponse;
   using Stream = std::shared_ptr<common::rpc::ServerStream<Response>>;
 
-  std::function<void(const Request&, const Stream&)> on_request;  // set before Start
-  common::rpc::ExtensionSet extensions;                           // none: as upstream
+  std::function<void(const Request&, const Stream&)> on_request;        // set before Start
+  std::function<void(const Stream&)> on_cancel = [](const Stream&) {};  // the same
+  common::rpc::ExtensionSet extensions;                                 // none: as upstream
   bool knows_hosts = true;  // false: every registration is refused until the host announces again
 
   void Start() {
@@ -135,7 +144,10 @@ class TestScheduler final : public ::scheduler::v2::Scheduler::CallbackService {
       owner_.Record("half-close");
       stream_->Finish(absl::OkStatus());
     }
-    void OnCancel() override { owner_.Record("cancel"); }
+    void OnCancel() override {
+      owner_.Record("cancel");
+      owner_.on_cancel(stream_);
+    }
     void OnDone() override { stream_ = nullptr; }
 
    private:
