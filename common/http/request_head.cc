@@ -4,7 +4,9 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
 #include <cstdint>
+#include <utility>
 
 namespace dragonfly::common::http {
 namespace {
@@ -59,13 +61,52 @@ HeadParse ParseRequestHead(std::string_view data, size_t max_line_bytes, size_t 
   const auto& message = parser.get();
   const auto method = message.method_string();
   out.head.method.assign(method.data(), method.size());
-  const auto target = message.target();
-  out.head.path.assign(target.data(), target.size());
-  out.head.path.resize(std::min(out.head.path.find('?'), out.head.path.size()));
+  const std::string_view target(message.target().data(), message.target().size());
+  const size_t question = std::min(target.find('?'), target.size());
+  out.head.path = target.substr(0, question);
+  if (question < target.size()) out.head.query = target.substr(question + 1);
+  for (const auto& field : message) {
+    const auto name = field.name_string();
+    const auto value = field.value();
+    out.head.headers.emplace_back(std::string(name.data(), name.size()),
+                                  std::string(value.data(), value.size()));
+  }
   out.head.keep_alive = message.keep_alive();
   const auto length = parser.content_length();
   out.head.has_body = parser.chunked() || (length.has_value() && *length > 0);
   return out;
 }
+
+struct BodyParser::Impl {
+  beast::request_parser<beast::string_body> parser;
+};
+
+BodyParser::BodyParser(std::string_view head, size_t max_body_bytes)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->parser.eager(true);
+  impl_->parser.header_limit(static_cast<uint32_t>(std::min<size_t>(head.size() + 64, UINT32_MAX)));
+  impl_->parser.body_limit(max_body_bytes);
+  Put(head);
+}
+
+BodyParser::~BodyParser() = default;
+
+size_t BodyParser::Put(std::string_view data) {
+  size_t consumed = 0;
+  while (consumed < data.size() && !done() && refused_ == 0) {
+    const std::string_view rest = data.substr(consumed);
+    boost::system::error_code error;
+    const size_t used = impl_->parser.put(boost::asio::buffer(rest.data(), rest.size()), error);
+    consumed += used;
+    if (error == beast::error::need_more) break;
+    if (error) refused_ = error == beast::error::body_limit ? 413 : 400;
+    if (!error && used == 0) break;
+  }
+  return consumed;
+}
+
+bool BodyParser::done() const { return refused_ == 0 && impl_->parser.is_done(); }
+
+std::string BodyParser::Take() { return std::move(impl_->parser.get().body()); }
 
 }  // namespace dragonfly::common::http

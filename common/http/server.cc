@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/beast/http/status.hpp>
 #include <cstddef>
 #include <map>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "common/async/cancel_scope.h"
 #include "common/async/task_group.h"
@@ -18,34 +20,16 @@ namespace dragonfly::common::http {
 namespace {
 
 std::string_view Phrase(int status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 400:
-      return "Bad Request";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 413:
-      return "Content Too Large";
-    case 414:
-      return "URI Too Long";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 503:
-      return "Service Unavailable";
-    case 505:
-      return "HTTP Version Not Supported";
-    default:
-      return "Status";
-  }
+  const auto phrase = boost::beast::http::obsolete_reason(
+      boost::beast::http::int_to_status(static_cast<unsigned>(std::clamp(status, 100, 599))));
+  return std::string_view(phrase.data(), phrase.size());
 }
 
 Reply Plain(int status) {
   Reply reply;
   reply.status = status;
   reply.body = std::string(Phrase(status)) + "\n";
+  if (status == 405) reply.headers = {{"Allow", "GET, HEAD"}};
   return reply;
 }
 
@@ -55,13 +39,17 @@ std::string Render(const Reply& reply, bool keep_alive, bool with_body) {
   out += "Content-Type: " + reply.content_type + "\r\n";
   out += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
   out += "X-Content-Type-Options: nosniff\r\n";
-  if (reply.status == 405) out += "Allow: GET, HEAD\r\n";
+  for (const auto& [name, value] : reply.headers) {
+    if (IsFieldName(name) && IsFieldValue(value)) out += name + ": " + value + "\r\n";
+  }
   out += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
   if (with_body) out += reply.body;
   return out;
 }
 
 }  // namespace
+
+constexpr int kGone = -1;
 
 struct HttpServer::Impl {
   Impl(async::Executor the_executor, std::unique_ptr<async::TcpListener> the_listener,
@@ -72,6 +60,7 @@ struct HttpServer::Impl {
   std::unique_ptr<async::TcpListener> listener;
   const Options options;
   std::map<std::string, Handler, std::less<>> handlers;
+  RequestHandler others;
   bool started = false;
   // The executor's, between Start and Stop.
   std::unique_ptr<async::CancelScope> scope;
@@ -95,23 +84,70 @@ struct HttpServer::Impl {
   }
 
   async::Co<void> Serve(std::unique_ptr<async::TcpStream> stream) {
-    std::string data;
+    std::string data;  // received and not yet used
     bool open = true;
     while (open) {
       std::optional<HeadParse> head = co_await ReadHead(*stream, data);
       if (!head.has_value()) break;
-      const bool refused = head->outcome == HeadParse::Outcome::kRefused;
-      const Reply reply = refused ? Plain(head->status) : Answer(head->head);
-      open = !refused && head->head.keep_alive && !head->head.has_body;
-      const std::string text = Render(reply, open, refused || head->head.method != "HEAD");
-      async::CancelScope writing(*scope, options.idle_timeout);
-      absl::Status sent =
-          co_await stream->WriteAll(writing, std::as_bytes(std::span(text.data(), text.size())));
-      if (!sent.ok()) break;
-      data.erase(0, head->consumed);
+      Reply reply;
+      bool whole = head->outcome == HeadParse::Outcome::kComplete;
+      if (!whole) {
+        reply = Plain(head->status);
+      } else {
+        std::string body;
+        int refused = 0;
+        if (head->head.has_body) refused = co_await ReadBody(*stream, *head, data, body);
+        whole = refused == 0;
+        if (refused == kGone) break;
+        if (!head->head.has_body) data.erase(0, head->consumed);
+        if (!whole) {
+          reply = Plain(refused);
+        } else {
+          reply = co_await Answer(*stream, head->head, std::move(body));
+        }
+      }
+      open = whole && head->head.keep_alive;
+      const std::string text = Render(reply, open, !whole || head->head.method != "HEAD");
+      if (!co_await Send(*stream, text)) break;
     }
     co_await Drain(*stream);
     --connections;
+  }
+
+  async::Co<bool> Send(async::TcpStream& stream, const std::string& text) {
+    async::CancelScope writing(*scope, options.idle_timeout);
+    absl::Status sent =
+        co_await stream.WriteAll(writing, std::as_bytes(std::span(text.data(), text.size())));
+    co_return sent.ok();
+  }
+
+  // 0, or the status of a refusal, or kGone when the client went away. Takes head and body out of
+  // `data`; what is left is the next request's.
+  async::Co<int> ReadBody(async::TcpStream& stream, const HeadParse& head, std::string& data,
+                          std::string& body) {
+    if (options.max_body_bytes == 0 || !others) co_return 413;
+    const std::string_view all(data);
+    BodyParser parser(all.substr(0, head.consumed), options.max_body_bytes);
+    const size_t used = parser.Put(all.substr(head.consumed));
+    data.erase(0, head.consumed + used);
+    const std::optional<std::string_view> expect = Find(head.head.headers, "Expect");
+    if (expect && SameName(*expect, "100-continue") && !parser.done() && parser.refused() == 0) {
+      const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+      if (!co_await Send(stream, go_on)) co_return kGone;
+    }
+    async::CancelScope waiting(*scope, options.body_timeout);
+    std::vector<std::byte> buffer(size_t{16} << 10);
+    while (!parser.done()) {
+      if (parser.refused() != 0) co_return parser.refused();
+      absl::StatusOr<size_t> got = co_await stream.ReadSome(waiting, buffer);
+      if (!got.ok()) co_return kGone;
+      data.append(reinterpret_cast<const char*>(buffer.data()), *got);
+      data.erase(0, parser.Put(data));
+      // The head of a chunk that never ends.
+      if (!parser.done() && data.size() > options.max_header_bytes) co_return 400;
+    }
+    body = parser.Take();
+    co_return 0;
   }
 
   // Closing on unread bytes would reset the connection and take the answer from the client.
@@ -148,12 +184,20 @@ struct HttpServer::Impl {
     }
   }
 
-  Reply Answer(const RequestHead& head) const {
+  async::Co<Reply> Answer(async::TcpStream& stream, const RequestHead& head, std::string body) {
+    const bool reads = head.method == "GET" || head.method == "HEAD";
     const auto found = handlers.find(head.path);
-    if (found == handlers.end()) return Plain(404);
-    if (head.method != "GET" && head.method != "HEAD") return Plain(405);
-    if (head.has_body) return Plain(413);
-    return found->second();
+    if (found != handlers.end() && reads) co_return found->second();
+    if (!others) co_return Plain(found == handlers.end() ? 404 : 405);
+    ServerRequest request;
+    request.method = head.method;
+    request.path = head.path;
+    request.query = head.query;
+    request.headers = head.headers;
+    request.body = std::move(body);
+    request.peer = stream.peer();
+    Reply reply = co_await others(*scope, std::move(request));
+    co_return reply;
   }
 };
 
@@ -178,6 +222,8 @@ HttpServer::~HttpServer() { Stop(); }
 void HttpServer::Handle(std::string path, Handler handler) {
   impl_->handlers[std::move(path)] = std::move(handler);
 }
+
+void HttpServer::HandleOthers(RequestHandler handler) { impl_->others = std::move(handler); }
 
 void HttpServer::Start() {
   if (std::exchange(impl_->started, true)) return;

@@ -8,7 +8,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/async/cancel_scope.h"
 #include "common/async/runtime.h"
+#include "common/http/headers.h"
 #include "common/net/endpoint.h"
 
 namespace dragonfly::common::http {
@@ -17,12 +19,23 @@ struct Reply {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
+  HeaderList headers;  // beside Content-Type, Content-Length and Connection
 };
 
-// A small HTTP/1.1 server for metrics and health: GET and HEAD of a few fixed paths, no bodies in.
-// Everything else is refused (400, 404, 405, 413, 414, 431), and every wait is bounded.
+struct ServerRequest {
+  std::string method;
+  std::string path;   // as written, up to '?'
+  std::string query;  // what follows it, as written
+  HeaderList headers;
+  std::string body;
+  net::Endpoint peer;
+};
+
+// An HTTP/1.1 server for metrics, health and REST. Bodies are read whole, up to a limit, before the
+// handler is asked; what is too long, malformed or unknown is refused (400, 404, 405, 413, 414,
+// 431, 505), and every wait is bounded.
 //
-// Threading: Bind, Handle, Start, Stop and the destructor from any thread but the executor's;
+// Threading: Bind, Handle..., Start, Stop and the destructor from any thread but the executor's;
 // handlers run on the executor and must not block.
 class HttpServer {
  public:
@@ -30,10 +43,15 @@ class HttpServer {
     size_t max_connections = 256;  // beyond it the newest is closed
     size_t max_line_bytes = 8 * 1024;
     size_t max_header_bytes = 64 * 1024;
+    size_t max_body_bytes = 0;                          // 0: no bodies
     absl::Duration header_timeout = absl::Seconds(10);  // from the first byte of a request
+    absl::Duration body_timeout = absl::Seconds(30);    // from the end of its head
     absl::Duration idle_timeout = absl::Seconds(60);  // between requests, and for writing an answer
   };
   using Handler = std::function<Reply()>;
+  // Its scope ends when the server stops. A client that goes away in between is not noticed before
+  // the answer is written.
+  using RequestHandler = std::function<async::Co<Reply>(async::CancelScope&, ServerRequest)>;
 
   // Port 0: the kernel chooses. FAILED_PRECONDITION names a taken address.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Bind(async::Executor executor,
@@ -44,8 +62,10 @@ class HttpServer {
   HttpServer& operator=(const HttpServer&) = delete;
   ~HttpServer();  // Stop()
 
-  // Before Start. `path` is compared with the path of the request as it is written.
+  // Before Start. GET and HEAD of `path`, compared with the path of the request as it is written.
   void Handle(std::string path, Handler handler);
+  // Before Start. Everything else; without it that is 404 or 405.
+  void HandleOthers(RequestHandler handler);
   void Start();
   // Closes all connections and waits for what runs.
   void Stop();

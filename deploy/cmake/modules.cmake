@@ -8,6 +8,9 @@ function(df_module name)
     add_library(${name} STATIC ${sources})
     target_link_libraries(${name} PUBLIC ${arg_DEPS} PRIVATE dragonfly_options)
     target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+    if(TARGET modules_precompiled)
+      target_precompile_headers(${name} REUSE_FROM modules_precompiled)
+    endif()
   else()
     add_library(${name} INTERFACE)
     target_link_libraries(${name} INTERFACE ${arg_DEPS})
@@ -21,11 +24,6 @@ function(df_binary name)
   add_executable(${name} ${CMAKE_CURRENT_SOURCE_DIR}/main.cc)
   target_link_libraries(${name} PRIVATE ${arg_DEPS} dragonfly_options)
 endfunction()
-
-# What is tested is optimised; the tests themselves need not be, and compile in two thirds of the time.
-if(CMAKE_BUILD_TYPE STREQUAL "Release")
-  set(DRAGONFLY_TEST_OPTIONS -O1)
-endif()
 
 # df_test(NAME [DEPS target...]): one GoogleTest program from every *.cc of this folder. Its results
 # go to build/.../test-results/NAME.json, which tests/run.sh reads.

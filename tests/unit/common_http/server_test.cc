@@ -54,6 +54,54 @@ TEST(RequestHeadTest, Sec_RefusesWhatIsMalformedOrTooLong) {
   EXPECT_EQ(Parse("GET / HTTP/1.1\r\nA: " + std::string(70'000, 'x') + "\r\n\r\n").status, 431);
 }
 
+TEST(RequestHeadTest, KeepsQueryAndFields) {
+  const HeadParse got = Parse("GET /a?b=c%20d&e HTTP/1.1\r\nHost: x\r\nX-A: 1\r\nx-a:  2 \r\n\r\n");
+  EXPECT_EQ(got.head.path, "/a");
+  EXPECT_EQ(got.head.query, "b=c%20d&e");
+  EXPECT_EQ(FindAll(got.head.headers, "X-A"), (std::vector<std::string_view>{"1", "2"}));
+}
+
+TEST(BodyParserTest, ReadsTheSameWhateverTheCutAndLeavesTheRest) {
+  const std::string plain = "POST / HTTP/1.1\r\nContent-Length: 11\r\n\r\n";
+  const std::string chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::vector<std::pair<std::string, std::string>> table = {
+      {plain, "hello world"},
+      {chunked, "5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: t\r\n\r\n"}};
+  for (const auto& [head, body] : table) {
+    const std::string all = body + "GET /next";
+    for (size_t cut = 0; cut <= body.size(); ++cut) {
+      BodyParser parser(head, 100);
+      size_t used = parser.Put(std::string_view(all).substr(0, cut));
+      EXPECT_EQ(parser.done(), used == body.size()) << cut;
+      // What was not used comes again, with more behind it.
+      used += parser.Put(std::string_view(all).substr(used));
+      EXPECT_EQ(used, body.size()) << cut;
+      ASSERT_TRUE(parser.done()) << cut;
+      EXPECT_EQ(parser.Take(), "hello world");
+    }
+  }
+}
+
+TEST(BodyParserTest, Sec_RefusesWhatIsTooLongOrMalformed) {
+  BodyParser announced("POST / HTTP/1.1\r\nContent-Length: 101\r\n\r\n", 100);
+  announced.Put("x");
+  EXPECT_EQ(announced.refused(), 413);
+  const std::string head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  BodyParser grows(head, 100);
+  std::string rest;
+  for (int i = 0; i < 20 && grows.refused() == 0; ++i) {
+    rest += "a\r\n0123456789\r\n";
+    rest.erase(0, grows.Put(rest));
+  }
+  EXPECT_EQ(grows.refused(), 413);
+  BodyParser huge(head, 100);
+  huge.Put("ffffffffffffffff\r\n");
+  EXPECT_NE(huge.refused(), 0);
+  BodyParser nonsense(head, 100);
+  nonsense.Put("zz\r\n");
+  EXPECT_EQ(nonsense.refused(), 400);
+}
+
 class HttpServerTest : public ::testing::Test {
  protected:
   void Start(HttpServer::Options options = HttpServer::Options(), bool v6 = false) {
@@ -72,7 +120,19 @@ class HttpServerTest : public ::testing::Test {
       reply.status = 503;
       return reply;
     });
+    if (echoes_) {
+      server_->HandleOthers(
+          [](async::CancelScope&, ServerRequest request) { return Echo(request); });
+    }
     server_->Start();
+  }
+  static async::Co<Reply> Echo(ServerRequest request) {
+    Reply reply;
+    reply.status = 201;
+    reply.headers = {{"X-Seen", request.method + " " + request.path},
+                     {"Bad", "a\r\nSet-Cookie: b"}};
+    reply.body = request.query + "|" + request.body;
+    co_return reply;
   }
 
   // Sends `text` and returns what comes until the server closes or `until` is seen.
@@ -103,6 +163,7 @@ class HttpServerTest : public ::testing::Test {
   async::Runtime runtime_{1, "server"};
   async::Runtime client_{1, "client"};
   std::unique_ptr<HttpServer> server_;
+  bool echoes_ = false;  // set before Start
 };
 
 TEST_F(HttpServerTest, AnswersItsPathsOnOneConnectionOneAfterTheOther) {
@@ -137,6 +198,47 @@ TEST_F(HttpServerTest, Sec_RefusesEverythingElse) {
     const std::string got = Talk(request);
     EXPECT_TRUE(got.starts_with("HTTP/1.1 " + status + " ")) << request.substr(0, 30) << got;
   }
+}
+
+TEST_F(HttpServerTest, HandsBodiesToTheHandlerOneAfterTheOther) {
+  echoes_ = true;
+  HttpServer::Options options;
+  options.max_body_bytes = 100;
+  Start(options);
+  const std::string got = Talk(
+      "POST /a?q=1 HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"
+      "PUT /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+      "GET /metrics HTTP/1.1\r\n\r\n"
+      "DELETE /c HTTP/1.1\r\nConnection: close\r\n\r\n");
+  for (const char* part : {"HTTP/1.1 201 Created\r\n", "X-Seen: POST /a\r\n", "q=1|hello",
+                           "X-Seen: PUT /b\r\n", "|abc", "up 1\n", "X-Seen: DELETE /c\r\n"}) {
+    EXPECT_NE(got.find(part), std::string::npos) << part << got;
+  }
+  EXPECT_EQ(got.find("Set-Cookie"), std::string::npos) << "a value that ends the line";
+}
+
+TEST_F(HttpServerTest, TellsAClientThatAsksFirstToGoOn) {
+  echoes_ = true;
+  HttpServer::Options options;
+  options.max_body_bytes = 100;
+  Start(options);
+  EXPECT_EQ(
+      Talk("POST /a HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n", "\r\n\r\n"),
+      "HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+TEST_F(HttpServerTest, Sec_BodiesAreBoundedInSizeAndTime) {
+  echoes_ = true;
+  HttpServer::Options options;
+  options.max_body_bytes = 100;
+  options.body_timeout = absl::Milliseconds(50);
+  Start(options);
+  EXPECT_TRUE(Talk("POST /a HTTP/1.1\r\nContent-Length: 101\r\n\r\n" + std::string(101, 'x'))
+                  .starts_with("HTTP/1.1 413 "));
+  EXPECT_EQ(Talk("POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhel"), "");
+  EXPECT_TRUE(
+      Talk("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(100'000, 'x'))
+          .starts_with("HTTP/1.1 400 "));
 }
 
 TEST_F(HttpServerTest, Sec_SlowAndIdleClientsAreClosed) {
