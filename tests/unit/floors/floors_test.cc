@@ -28,12 +28,13 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"common/config", {"common/status", "common/net", "common/log"}},
     {"common/telemetry", {"common/status", "common/os", "proto"}},
     {"common/async", {"common/status", "common/net", "common/log"}},
+    {"common/crypto", {"common/async", "common/net", "common/log", "common/status", "common/os"}},
     {"common/http",
      {"common/async", "common/net", "common/log", "common/status", "common/os", "common/telemetry",
       "common/version"}},
     {"common/rpc",
-     {"common/async", "common/net", "common/log", "common/status", "common/os", "common/id",
-      "common/telemetry", "common/digest", "common/limit", "proto"}},
+     {"common/crypto", "common/async", "common/net", "common/log", "common/status", "common/os",
+      "common/id", "common/telemetry", "common/digest", "common/limit", "proto"}},
 
     {"proto/rules", {"proto", "common/*"}},
 

@@ -1,0 +1,169 @@
+#include "common/crypto/tls_material.h"
+
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "common/status/reason.h"
+
+namespace dragonfly::common::crypto {
+namespace {
+
+using status::ErrorReason;
+using status::MakeStatus;
+
+// More than this is no file of certificates.
+constexpr size_t kMaxFileBytes = size_t{4} << 20;
+
+template <typename T, void (*Free)(T*)>
+struct Deleter {
+  void operator()(T* it) const { Free(it); }
+};
+using X509Ptr = std::unique_ptr<X509, Deleter<X509, X509_free>>;
+using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY, EVP_PKEY_free>>;
+using BioPtr = std::unique_ptr<BIO, Deleter<BIO, BIO_free_all>>;
+
+absl::Status Wrong(const std::string& key, const std::string& path, std::string_view what) {
+  return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument,
+                    key + ": " + path + ": " + std::string(what));
+}
+
+absl::Status ReadPem(const std::string& key, const std::string& path, std::string& out) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return Wrong(key, path, std::string("cannot be opened: ") + std::strerror(errno));
+  out.resize(kMaxFileBytes + 1);
+  in.read(out.data(), static_cast<std::streamsize>(out.size()));
+  if (in.bad() || in.gcount() == 0) return Wrong(key, path, "is empty or cannot be read");
+  out.resize(static_cast<size_t>(in.gcount()));
+  if (out.size() > kMaxFileBytes) return Wrong(key, path, "is larger than 4 MiB; not a PEM file");
+  return absl::OkStatus();
+}
+
+BioPtr Over(const std::string& pem) {
+  return BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+}
+
+// The first certificate; null when there is none. `count`: of all.
+X509Ptr FirstCertificate(const std::string& pem, int* count) {
+  const BioPtr bio = Over(pem);
+  X509Ptr first;
+  *count = 0;
+  while (X509* read = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
+    X509Ptr owned(read);
+    if (++*count == 1) first = std::move(owned);
+  }
+  ERR_clear_error();
+  return first;
+}
+
+absl::Time ToTime(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return absl::InfinitePast();
+  return absl::FromTM(parts, absl::UTCTimeZone());
+}
+
+absl::Status CheckValidity(const X509& certificate, const std::string& key, const std::string& path,
+                           absl::Time now) {
+  const absl::Time begin = ToTime(X509_get0_notBefore(&certificate));
+  const absl::Time end = ToTime(X509_get0_notAfter(&certificate));
+  if (now < begin) {
+    return Wrong(
+        key, path,
+        "the certificate is not valid before " + absl::FormatTime(begin) + "; compare the clocks");
+  }
+  if (now > end) {
+    return Wrong(key, path,
+                 "the certificate has expired at " + absl::FormatTime(end) + "; replace it");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckKey(X509& certificate, const std::string& pem, const std::string& key,
+                      const TlsFiles& files) {
+  const BioPtr bio = Over(pem);
+  // No password: a service has nobody to ask.
+  const auto no_password = [](char*, int, int, void*) { return -1; };
+  const KeyPtr private_key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr));
+  ERR_clear_error();
+  if (private_key == nullptr) {
+    return Wrong(key, files.key, "has no private key in PEM form without a password");
+  }
+  const int bits = EVP_PKEY_get_bits(private_key.get());
+  if (EVP_PKEY_get_base_id(private_key.get()) == EVP_PKEY_RSA && bits < 2048) {
+    return Wrong(key, files.key,
+                 "RSA key of " + std::to_string(bits) + " bits; 2048 are the least");
+  }
+  const bool match = X509_check_private_key(&certificate, private_key.get()) == 1;
+  ERR_clear_error();
+  if (!match) {
+    return Wrong(key, files.key, "is not the key of the certificate in " + files.cert);
+  }
+  return absl::OkStatus();
+}
+
+std::string Fingerprint(const X509& certificate) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  if (X509_digest(&certificate, EVP_sha256(), digest.data(), &size) != 1) return std::string();
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  for (unsigned int i = 0; i < size; ++i) {
+    out += kHex[digest[i] >> 4U];
+    out += kHex[digest[i] & 15U];
+  }
+  return out;
+}
+
+}  // namespace
+
+TlsMaterial::~TlsMaterial() { OPENSSL_cleanse(key_pem.data(), key_pem.size()); }
+
+absl::StatusOr<TlsMaterial> LoadTls(const TlsFiles& files, const std::string& prefix,
+                                    absl::Time now) {
+  TlsMaterial out;
+  if (files.cert.empty() != files.key.empty()) {
+    const char* missing = files.cert.empty() ? ".cert" : ".key";
+    return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument,
+                      prefix + missing + ": missing; certificate and key belong together");
+  }
+  if (!files.ca_cert.empty()) {
+    const std::string key = prefix + ".caCert";
+    absl::Status read = ReadPem(key, files.ca_cert, out.ca_pem);
+    if (!read.ok()) return read;
+    int count = 0;
+    const X509Ptr first = FirstCertificate(out.ca_pem, &count);
+    if (first == nullptr) return Wrong(key, files.ca_cert, "has no certificate in PEM form");
+    // One expired authority among several is nothing: others may be in use.
+    absl::Status valid = CheckValidity(*first, key, files.ca_cert, now);
+    if (count == 1 && !valid.ok()) return valid;
+  }
+  if (!files.cert.empty()) {
+    const std::string key = prefix + ".cert";
+    absl::Status read = ReadPem(key, files.cert, out.cert_pem);
+    if (read.ok()) read = ReadPem(prefix + ".key", files.key, out.key_pem);
+    if (!read.ok()) return read;
+    int count = 0;
+    const X509Ptr certificate = FirstCertificate(out.cert_pem, &count);
+    if (certificate == nullptr) return Wrong(key, files.cert, "has no certificate in PEM form");
+    absl::Status good = CheckValidity(*certificate, key, files.cert, now);
+    if (good.ok()) good = CheckKey(*certificate, out.key_pem, prefix + ".key", files);
+    if (!good.ok()) return good;
+    out.fingerprint = Fingerprint(*certificate);
+    out.not_after = ToTime(X509_get0_notAfter(certificate.get()));
+  }
+  return out;
+}
+
+}  // namespace dragonfly::common::crypto
