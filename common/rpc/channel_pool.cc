@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "common/rpc/callback_queue.h"
+#include "common/rpc/library_log.h"
+#include "common/rpc/tls.h"
 
 namespace dragonfly::common::rpc {
 namespace {
@@ -24,6 +26,7 @@ int ToMilliseconds(absl::Duration duration) { return ToInt(absl::ToInt64Millisec
 std::shared_ptr<::grpc::Channel> MakeChannel(const std::string& target,
                                              const ChannelOptions& options) {
   KeepCallbackQueue();
+  LogLibraries();
   ::grpc::ChannelArguments arguments;
   // gRPC gives up on an attempt to connect after the time that it waits before the next one.
   const int connect = ToMilliseconds(options.connect_timeout);
@@ -43,8 +46,9 @@ std::shared_ptr<::grpc::Channel> MakeChannel(const std::string& target,
   // not ours to obey.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
-  std::shared_ptr<::grpc::ChannelCredentials> credentials = options.credentials;
-  if (credentials == nullptr) credentials = ::grpc::InsecureChannelCredentials();
+  const std::shared_ptr<::grpc::ChannelCredentials> credentials =
+      options.tls != nullptr ? MakeChannelCredentials(*options.tls->current())
+                             : ::grpc::InsecureChannelCredentials();
   return ::grpc::CreateCustomChannel(target, credentials, arguments);
 }
 
@@ -64,6 +68,11 @@ std::shared_ptr<::grpc::Channel> ChannelPool::Get(const std::string& target) {
   const absl::Time now = clock_.Now();
   std::lock_guard lock(mutex_);
   if (now - last_sweep_ >= limits_.idle) DropIdleLocked(now);
+  if (options_.tls != nullptr) {
+    std::shared_ptr<const crypto::TlsMaterial> material = options_.tls->current();
+    if (material != material_) by_target_.clear();
+    material_ = std::move(material);
+  }
   Entry& entry = by_target_[target];
   if (entry.channel == nullptr) entry.channel = MakeChannel(target, options_);
   entry.last_asked = now;

@@ -7,12 +7,12 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "common/crypto/tls_source.h"
 #include "common/net/endpoint.h"
 #include "common/os/env.h"
 
 namespace grpc {
 class Channel;
-class ChannelCredentials;
 }  // namespace grpc
 
 namespace dragonfly::common::rpc {
@@ -25,7 +25,8 @@ struct ChannelOptions {
   absl::Duration keepalive_timeout = absl::Seconds(20);
   size_t max_receive_message_bytes = size_t{64} << 20;
   size_t max_metadata_bytes = size_t{32} << 10;
-  std::shared_ptr<::grpc::ChannelCredentials> credentials;  // nullptr = no TLS
+  // Null: no TLS. A channel uses what was in force when it was made.
+  std::shared_ptr<crypto::TlsSource> tls;
 };
 
 // A channel with our options. `target`: "10.0.0.1:8002", "[fd00::1]:8002", "name:65003",
@@ -34,7 +35,8 @@ std::shared_ptr<::grpc::Channel> MakeChannel(const std::string& target,
                                              const ChannelOptions& options);
 
 // Channels by address, shared by everybody who talks to it. A channel that nobody holds and nobody
-// has asked for lately is closed.
+// has asked for lately is closed. When TLS files are replaced, the next Get makes a new channel;
+// who holds an old one finishes its calls on it.
 //
 // Threading: any thread.
 class ChannelPool {
@@ -71,6 +73,7 @@ class ChannelPool {
   mutable std::mutex mutex_;  // guards what follows
   absl::flat_hash_map<std::string, Entry> by_target_;
   absl::Time last_sweep_;
+  std::shared_ptr<const crypto::TlsMaterial> material_;  // of the channels in the pool
 };
 
 }  // namespace dragonfly::common::rpc

@@ -11,6 +11,8 @@
 #include <limits>
 #include <utility>
 
+#include "common/rpc/library_log.h"
+#include "common/rpc/tls.h"
 #include "common/rpc/unix_listener.h"
 #include "common/status/reason.h"
 
@@ -54,6 +56,7 @@ struct Server::Impl {
   std::string unix_socket;
   std::vector<std::string> health_services;
   std::unique_ptr<UnixListener> unix_listener;
+  std::shared_ptr<::grpc::ServerCredentials> credentials;  // asked at each handshake
   std::unique_ptr<::grpc::Server> server;
   bool down = false;
 };
@@ -72,14 +75,15 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     impl->unix_listener = std::move(*listener);
   }
 
+  LogLibraries();
   ::grpc::EnableDefaultHealthCheckService(true);
   ::grpc::ServerBuilder builder;
   SetLimits(options.limits, builder);
-  std::shared_ptr<::grpc::ServerCredentials> credentials = options.credentials;
-  if (credentials == nullptr) credentials = ::grpc::InsecureServerCredentials();
+  impl->credentials = options.tls != nullptr ? MakeServerCredentials(options.tls)
+                                             : ::grpc::InsecureServerCredentials();
   std::vector<int> ports(options.listen.size(), 0);
   for (size_t i = 0; i < ports.size(); ++i) {
-    builder.AddListeningPort(options.listen[i].ToString(), credentials, &ports[i]);
+    builder.AddListeningPort(options.listen[i].ToString(), impl->credentials, &ports[i]);
   }
   for (::grpc::Service* service : services) builder.RegisterService(service);
   impl->server = builder.BuildAndStart();

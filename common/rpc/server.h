@@ -8,10 +8,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/crypto/tls_source.h"
 #include "common/net/endpoint.h"
 
 namespace grpc {
-class ServerCredentials;
 class Service;
 }  // namespace grpc
 
@@ -35,9 +35,8 @@ struct ServerLimits {
 struct ServerOptions {
   // TCP; port 0 lets the kernel choose (Server::endpoints tells).
   std::vector<net::Endpoint> listen;
-  // For all of `listen`; nullptr = no TLS. Never silently ignored: a server with credentials has no
-  // plaintext TCP port.
-  std::shared_ptr<::grpc::ServerCredentials> credentials;
+  // For all of `listen`; null: no TLS. With it there is no plaintext TCP port.
+  std::shared_ptr<crypto::TlsSource> tls;
 
   // Empty: no unix socket. Calls that come by it have PeerCredentials.
   std::string unix_socket;

@@ -1,22 +1,19 @@
 #include "scheduler/app/application.h"
 
 #include <grpcpp/impl/codegen/service_type.h>
-#include <grpcpp/security/credentials.h>
-#include <grpcpp/security/server_credentials.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
-#include <fstream>
 #include <mutex>
-#include <sstream>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/async/runtime.h"
+#include "common/crypto/tls_source.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
 #include "common/net/local_address.h"
@@ -34,6 +31,7 @@
 namespace dragonfly::scheduler::app {
 namespace {
 
+using common::crypto::TlsSource;
 using common::net::Endpoint;
 using common::net::IpAddress;
 using common::status::Annotate;
@@ -73,54 +71,14 @@ void RaiseDescriptorLimit() {
   (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-struct TlsFiles {
-  std::string ca_cert;
-  std::string cert;
-  std::string key;
-};
-
-absl::Status ReadPem(const std::string& config_key, const std::string& path, std::string* out) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  *out = text.str();
-  if (in && !out->empty()) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument,
-                    absl::StrCat(config_key, ": file '", path, "' cannot be read"));
-}
-
-absl::StatusOr<TlsFiles> ReadTls(const std::string& prefix, const TlsConfig& tls) {
-  TlsFiles files;
-  absl::Status read = ReadPem(prefix + ".caCert", tls.ca_cert, &files.ca_cert);
-  if (read.ok()) read = ReadPem(prefix + ".cert", tls.cert, &files.cert);
-  if (read.ok()) read = ReadPem(prefix + ".key", tls.key, &files.key);
-  if (!read.ok()) return read;
-  return files;
-}
-
-absl::StatusOr<std::shared_ptr<::grpc::ServerCredentials>> ServerTls(const TlsConfig& tls) {
-  if (!tls.set()) {
-    log::Warning("gRPC is served in plaintext; set server.tls to change that");
-    return std::shared_ptr<::grpc::ServerCredentials>();
-  }
-  absl::StatusOr<TlsFiles> files = ReadTls("server.tls", tls);
-  if (!files.ok()) return files.status();
-  ::grpc::SslServerCredentialsOptions options(
-      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  options.pem_root_certs = files->ca_cert;
-  options.pem_key_cert_pairs.push_back({files->key, files->cert});
-  return ::grpc::SslServerCredentials(options);
-}
-
-absl::StatusOr<std::shared_ptr<::grpc::ChannelCredentials>> SeedTls(const TlsConfig& tls) {
-  if (!tls.set()) return std::shared_ptr<::grpc::ChannelCredentials>();
-  absl::StatusOr<TlsFiles> files = ReadTls("seedPeer.tls", tls);
-  if (!files.ok()) return files.status();
-  ::grpc::SslCredentialsOptions options;
-  options.pem_root_certs = files->ca_cert;
-  options.pem_private_key = files->key;
-  options.pem_cert_chain = files->cert;
-  return ::grpc::SslCredentials(options);
+// Null: plaintext.
+absl::StatusOr<std::shared_ptr<TlsSource>> OpenTls(const std::string& prefix, const TlsConfig& tls,
+                                                   const common::os::Clock& clock) {
+  if (!tls.set()) return std::shared_ptr<TlsSource>();
+  TlsSource::Options options;
+  options.files = {tls.ca_cert, tls.cert, tls.key};
+  options.prefix = prefix;
+  return TlsSource::Open(clock, options);
 }
 
 core::ShardOptions ShardOptionsOf(const SchedulingConfig& config, uint64_t random_seed) {
@@ -188,7 +146,7 @@ struct Application::Impl {
   absl::Status Start(const std::string& dynconfig_path, bool strict);
   absl::Status StartMetrics();
   void StartShards();
-  void StartSeeds(const Endpoint& own, std::shared_ptr<::grpc::ChannelCredentials> credentials);
+  void StartSeeds(const Endpoint& own, std::shared_ptr<TlsSource> tls);
   void Shutdown(absl::Duration grace);
 
   const Config config;
@@ -220,11 +178,10 @@ void Application::Impl::StartShards() {
   AddShardMetrics(registry, {[this] { return shards->stats(); }, [this] { return hosts.size(); }});
 }
 
-void Application::Impl::StartSeeds(const Endpoint& own,
-                                   std::shared_ptr<::grpc::ChannelCredentials> credentials) {
+void Application::Impl::StartSeeds(const Endpoint& own, std::shared_ptr<TlsSource> tls) {
   dial_policy = std::make_unique<seed::DialPolicy>(own);
   common::rpc::ChannelOptions channel_options;
-  channel_options.credentials = std::move(credentials);
+  channel_options.tls = std::move(tls);
   channels = std::make_unique<common::rpc::ChannelPool>(clock, channel_options);
   const common::async::Executor executor = runtime.executor(0);
   seed::SeedDirectory::Options directory_options;
@@ -269,9 +226,12 @@ absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool st
   RaiseDescriptorLimit();
   absl::StatusOr<IpAddress> advertised = AdvertisedAddress(config);
   if (!advertised.ok()) return advertised.status();
-  auto server_tls = ServerTls(config.server.tls);
+  auto server_tls = OpenTls("server.tls", config.server.tls, clock);
   if (!server_tls.ok()) return server_tls.status();
-  auto seed_tls = SeedTls(config.seed_peer.tls);
+  if (*server_tls == nullptr) {
+    log::Warning("gRPC is served in plaintext; set server.tls to change that");
+  }
+  auto seed_tls = OpenTls("seedPeer.tls", config.seed_peer.tls, clock);
   if (!seed_tls.ok()) return seed_tls.status();
 
   StartShards();
@@ -305,7 +265,7 @@ absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool st
   common::rpc::ServerOptions options;
   options.listen = {
       Endpoint{AddressOf(config.server.listen_ip, config.enable_ipv6), config.server.port}};
-  options.credentials = *server_tls;
+  options.tls = *std::move(server_tls);
   auto started = common::rpc::Server::Start(options, {service->grpc_service()});
   if (!started.ok()) return Annotate(started.status(), "server.port");
   server = std::move(*started);
