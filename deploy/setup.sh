@@ -10,7 +10,7 @@ build_packages=(
   nlohmann-json3-dev libboost-dev libcurl4-openssl-dev libidn2-dev libcli11-dev libre2-dev libisal-dev
   zlib1g-dev prometheus-cpp-dev libsqlite3-dev
 )
-test_packages=(nginx-light python3 curl procps)
+test_packages=(nginx-light openssl python3 curl procps)
 lint_packages=(clang-format-16)
 
 missing=()

@@ -64,7 +64,8 @@ void TlsSource::CheckLocked(absl::Time now) {
     return;
   }
   log::Info("new TLS files are in force", kv("prefix", options_.prefix),
-            kv("fingerprint", material->fingerprint), kv("until", absl::FormatTime(material->not_after)));
+            kv("fingerprint", material->fingerprint),
+            kv("until", absl::FormatTime(material->not_after)));
   material_ = std::make_shared<const TlsMaterial>(*std::move(material));
   stamps_ = std::move(stamps);
   refused_.clear();

@@ -16,6 +16,7 @@
 #include "common/async/blocking_pool.h"
 #include "common/async/runtime.h"
 #include "common/async/task_group.h"
+#include "common/crypto/tls_source.h"
 #include "common/http/client.h"
 #include "common/id/names.h"
 #include "common/limit/token_bucket.h"
@@ -88,11 +89,11 @@ struct Application::Impl {
         dynconfig_path(std::move(dynconfig)),
         env(common::os::PosixEnv()),
         runtime(Cores(), "dfdaemon"),
-        loop(runtime.executor(0)),
-        channels(env.clock(), {}) {}
+        loop(runtime.executor(0)) {}
 
   absl::Status Start();
   absl::Status OpenStorage();
+  absl::Status OpenTls();
   void Identify();
   void Connect();
   void MakeEngine();
@@ -128,7 +129,9 @@ struct Application::Impl {
   std::shared_ptr<common::limit::TokenBucket> source_limit;
   std::shared_ptr<common::limit::TokenBucket> upload_limit;
 
-  common::rpc::ChannelPool channels;
+  std::shared_ptr<common::crypto::TlsSource> server_tls;  // null: plaintext
+  std::unique_ptr<common::rpc::ChannelPool> scheduler_channels;
+  std::unique_ptr<common::rpc::ChannelPool> parent_channels;
   std::unique_ptr<node::SystemInfo> system;
   std::unique_ptr<node::HostMonitor> monitor;
   std::unique_ptr<node::GrpcSchedulerClient> schedulers;
@@ -189,6 +192,30 @@ absl::Status Application::Impl::OpenStorage() {
   return absl::OkStatus();
 }
 
+absl::Status Application::Impl::OpenTls() {
+  const auto open = [this](const std::string& prefix, const common::crypto::TlsFiles& files,
+                           std::shared_ptr<common::crypto::TlsSource>& out) -> absl::Status {
+    if (!files.set()) return absl::OkStatus();
+    common::crypto::TlsSource::Options options;
+    options.files = files;
+    options.prefix = prefix;
+    auto opened = common::crypto::TlsSource::Open(env.clock(), std::move(options));
+    if (!opened.ok()) return opened.status();
+    out = *std::move(opened);
+    return absl::OkStatus();
+  };
+  common::rpc::ChannelOptions to_schedulers;
+  common::rpc::ChannelOptions to_parents;
+  absl::Status opened = open("upload.server", config.upload.server_tls, server_tls);
+  if (opened.ok()) opened = open("scheduler", config.scheduler.tls, to_schedulers.tls);
+  if (opened.ok()) opened = open("upload.client", config.upload.client_tls, to_parents.tls);
+  if (!opened.ok()) return opened;
+  scheduler_channels =
+      std::make_unique<common::rpc::ChannelPool>(env.clock(), std::move(to_schedulers));
+  parent_channels = std::make_unique<common::rpc::ChannelPool>(env.clock(), std::move(to_parents));
+  return absl::OkStatus();
+}
+
 void Application::Impl::Connect() {
   node::SystemInfo::Options info;
   info.ip = identity.ip;
@@ -204,11 +231,11 @@ void Application::Impl::Connect() {
   options.selector.refresh_interval = config.dynconfig_refresh_interval;
   options.announce_interval = config.scheduler.announce_interval;
   options.concurrent_piece_count = config.download.concurrent_piece_count;
-  schedulers =
-      std::make_unique<node::GrpcSchedulerClient>(runtime, *pool, channels, env, *system, options);
+  schedulers = std::make_unique<node::GrpcSchedulerClient>(runtime, *pool, *scheduler_channels, env,
+                                                           *system, options);
   node::GrpcParentDialer::Options dial;
   dial.identity = identity;
-  dialer = std::make_unique<node::GrpcParentDialer>(runtime, channels, env, *policy, dial);
+  dialer = std::make_unique<node::GrpcParentDialer>(runtime, *parent_channels, env, *policy, dial);
 
   http = std::make_unique<common::http::HttpClient>();
   source::HttpSource::Options origin;
@@ -298,6 +325,7 @@ absl::Status Application::Impl::Serve() {
   tcp.listen = {
       {ListenAddress(config.upload.server.ip, config.enable_ipv6), config.upload.server.port}};
   tcp.health_services = {"dfdaemon.v2.DfdaemonUpload"};
+  tcp.tls = server_tls;
   absl::StatusOr<std::unique_ptr<common::rpc::Server>> upload_up =
       common::rpc::Server::Start(tcp, {upload_service.get()});
   if (!upload_up.ok()) return Annotate(upload_up.status(), "upload.server.port");
@@ -368,6 +396,7 @@ absl::Status Application::Impl::Start() {
   RaiseDescriptorLimit();
   umask(0077);
   Identify();
+  if (absl::Status opened = OpenTls(); !opened.ok()) return opened;
   if (absl::Status opened = OpenStorage(); !opened.ok()) return opened;
   metrics = std::make_unique<DaemonMetrics>(registry, config.storage.dir);
   upload_metrics = std::make_unique<upload::UploadMetrics>(registry);

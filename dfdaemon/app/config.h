@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/crypto/tls_material.h"
 
 namespace dragonfly::dfdaemon::app {
 
@@ -39,12 +40,15 @@ struct DownloadConfig {
 
 struct UploadConfig {
   ListenConfig server{"", 4000};
+  common::crypto::TlsFiles server_tls;
+  common::crypto::TlsFiles client_tls;  // towards other peers' upload servers
   bool disable_shared = false;
   uint64_t bandwidth_limit = 50'000'000'000;  // bytes/s
   bool allow_remote_task_operations = false;  // ours: DeleteTask and the like over TCP
 };
 
 struct SchedulerConfig {
+  common::crypto::TlsFiles tls;
   absl::Duration announce_interval = absl::Seconds(300);
   absl::Duration schedule_timeout = absl::Hours(3);
   uint32_t max_schedule_count = 5;
