@@ -57,6 +57,8 @@ class TcpStream {
   virtual void Close() = 0;
   virtual const net::Endpoint& peer() const = 0;
   virtual int fd() const = 0;
+  // Nobody between the two ends can read along.
+  virtual bool encrypted() const { return false; }
 };
 
 // A listening socket. Accept survives what a peer can cause (ECONNABORTED) and pauses 100 ms when

@@ -92,10 +92,15 @@ int BioWrite(BIO* bio, const char* data, int size) {
 }
 
 int BioRead(BIO* bio, char* out, int size) {
-  return FinishIo(bio, ::recv(FdOf(bio), out, static_cast<size_t>(size), MSG_DONTWAIT), true);
+  const ssize_t got = ::recv(FdOf(bio), out, static_cast<size_t>(size), MSG_DONTWAIT);
+  if (got == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+  return FinishIo(bio, got, true);
 }
 
-long BioControl(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+long BioControl(BIO* bio, int command, long, void*) {
+  if (command == BIO_CTRL_EOF) return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0;
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
 
 int BioCreate(BIO* bio) {
   BIO_set_init(bio, 1);

@@ -185,11 +185,9 @@ class TlsTcpStream final : public TcpStream {
 
   void Cork(bool more) override { plain_->Cork(more); }
 
-  void ShutdownWrite() override {
-    if (!failed_) SSL_shutdown(session_.get());
-    ERR_clear_error();
-    plain_->ShutdownWrite();
-  }
+  // Without a goodbye: bytes that the other side does not read any more would make its close a
+  // reset, which takes from us what is still on its way.
+  void ShutdownWrite() override { plain_->ShutdownWrite(); }
 
   void Close() override {
     failed_ = true;  // nothing may be sent to a descriptor that is somebody else's by then
@@ -198,6 +196,7 @@ class TlsTcpStream final : public TcpStream {
 
   const net::Endpoint& peer() const override { return plain_->peer(); }
   int fd() const override { return plain_->fd(); }
+  bool encrypted() const override { return true; }
 
  private:
   Attempt Read(std::span<std::byte> out) {

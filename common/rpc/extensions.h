@@ -18,6 +18,8 @@ inline constexpr std::string_view kKeepalive = "keepalive/1";
 // candidate_parents is ordered: the first two are the primary sources of even and odd pieces, and
 // they are named anew, unasked, when there are better ones (docs/design/life-of-a-download.md).
 inline constexpr std::string_view kStripes = "stripes/1";
+// The piece port speaks TLS with whoever begins a connection with a ClientHello.
+inline constexpr std::string_view kPieceTls = "piece-tls/1";
 // The scheduler may be asked about a task before its origin was.
 inline constexpr std::string_view kLazyStat = "lazy-stat/1";
 // A scheduler that sends several peers to the origin says which part each begins with: "slice=1/3"

@@ -130,6 +130,7 @@ struct Application::Impl {
   std::shared_ptr<common::limit::TokenBucket> upload_limit;
 
   std::shared_ptr<common::crypto::TlsSource> server_tls;  // null: plaintext
+  std::shared_ptr<common::crypto::TlsSource> client_tls;  // towards parents
   std::unique_ptr<common::rpc::ChannelPool> scheduler_channels;
   std::unique_ptr<common::rpc::ChannelPool> parent_channels;
   std::unique_ptr<node::SystemInfo> system;
@@ -208,8 +209,9 @@ absl::Status Application::Impl::OpenTls() {
   common::rpc::ChannelOptions to_parents;
   absl::Status opened = open("upload.server", config.upload.server_tls, server_tls);
   if (opened.ok()) opened = open("scheduler", config.scheduler.tls, to_schedulers.tls);
-  if (opened.ok()) opened = open("upload.client", config.upload.client_tls, to_parents.tls);
+  if (opened.ok()) opened = open("upload.client", config.upload.client_tls, client_tls);
   if (!opened.ok()) return opened;
+  to_parents.tls = client_tls;
   scheduler_channels =
       std::make_unique<common::rpc::ChannelPool>(env.clock(), std::move(to_schedulers));
   parent_channels = std::make_unique<common::rpc::ChannelPool>(env.clock(), std::move(to_parents));
@@ -235,6 +237,8 @@ void Application::Impl::Connect() {
                                                            *system, options);
   node::GrpcParentDialer::Options dial;
   dial.identity = identity;
+  dial.offer_tls = client_tls != nullptr;
+  dial.require_tls = config.storage.require_tls;
   dialer = std::make_unique<node::GrpcParentDialer>(runtime, *parent_channels, env, *policy, dial);
 
   http = std::make_unique<common::http::HttpClient>();
@@ -258,13 +262,16 @@ void Application::Impl::MakeEngine() {
   for (size_t core = 0; core < runtime.cores(); ++core) executors.push_back(runtime.executor(core));
   blocks = std::make_unique<transfer::BlockPool>(transfer::BlockPool::kHeadroom + core::kBlockBytes,
                                                  kBlockBudgetBytes);
-  pieces = std::make_unique<transfer::VortexTcpClient>(transfer::VortexTcpClientOptions(),
-                                                       executors, *blocks);
+  transfer::VortexTcpClientOptions client;
+  client.tls = client_tls;
+  pieces = std::make_unique<transfer::VortexTcpClient>(client, executors, *blocks);
   provider = std::make_unique<upload::StorePieceProvider>(
       upload::StorePieceProviderOptions(), *store, env.clock(), upload_limit, upload_metrics.get());
   transfer::VortexTcpServerOptions server;
   server.endpoint = {ListenAddress(config.storage.server_ip, config.enable_ipv6),
                      config.storage.tcp_port};
+  server.tls = server_tls;
+  server.require_tls = config.storage.require_tls;
   piece_server = std::make_unique<transfer::VortexTcpServer>(server, executors, *provider, *blocks);
 
   task::EngineDeps deps;
@@ -316,7 +323,9 @@ absl::Status Application::Impl::Serve() {
   upload.ip = identity.ip;
   upload.tcp_port = piece_server->endpoint().port;
   upload.quic_port = config.storage.quic_port;
-  upload.extensions = common::rpc::ExtensionSet{common::rpc::kKeepalive};
+  upload.extensions = server_tls == nullptr ? common::rpc::ExtensionSet{common::rpc::kKeepalive}
+                                            : common::rpc::ExtensionSet{common::rpc::kKeepalive,
+                                                                        common::rpc::kPieceTls};
   upload.allow_remote_task_operations = config.upload.allow_remote_task_operations;
   upload_service = service::MakeUploadService(std::move(upload));
   download_service = service::MakeDownloadService(MakeServiceDeps());

@@ -60,6 +60,7 @@ struct StorageConfig {
   std::string server_ip;
   uint16_t tcp_port = 4005;
   uint16_t quic_port = 4006;
+  bool require_tls = false;                         // ours: pieces travel encrypted or not at all
   absl::Duration sync_interval = absl::Seconds(5);  // ours: how much a power failure may cost
   std::string on_incompatible = "fail";             // ours: fail or discard
 };

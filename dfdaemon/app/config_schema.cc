@@ -71,6 +71,15 @@ void AddServers(Schema& schema, Config& config) {
               "let callers by TCP delete tasks of this node");
   schema.Ip("storage.server.ip", &config.storage.server_ip, "where the piece server listens");
   schema.Port("storage.server.tcpPort", &config.storage.tcp_port, "its port for Vortex over TCP");
+  schema.Flag("storage.server.requireTLS", &config.storage.require_tls,
+              "neither give nor take pieces in plaintext; nodes of upstream know no other way");
+  schema.Check([&config]() -> absl::Status {
+    const bool all = config.upload.server_tls.set() && config.upload.client_tls.set();
+    if (all || !config.storage.require_tls) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        "storage.server.requireTLS: needs upload.server and upload.client with caCert, cert and "
+        "key");
+  });
   schema.Port("storage.server.quicPort", &config.storage.quic_port,
               "port announced for Vortex over QUIC");
   schema.Ip("health.server.ip", &config.health.ip, "where /healthy is served");

@@ -162,11 +162,17 @@ Co<absl::Status> GrpcParentDialer::ReadPieces(std::shared_ptr<State> state, Meth
     request.add_interested_piece_numbers(number);
   }
   common::rpc::CallOptions call;
-  if (options_.offer_keepalive) call.extensions = {common::rpc::kKeepalive};
+  if (options_.offer_keepalive && options_.offer_tls) {
+    call.extensions = {common::rpc::kKeepalive, common::rpc::kPieceTls};
+  } else if (options_.offer_keepalive) {
+    call.extensions = {common::rpc::kKeepalive};
+  } else if (options_.offer_tls) {
+    call.extensions = {common::rpc::kPieceTls};
+  }
   auto starter = [&](auto* context, auto* reactor) { method(stub, context, &request, reactor); };
   auto stream = common::rpc::ClientReader<Resp>::Start(state->scope.executor(), call, starter);
 
-  bool keepalive = false;
+  common::rpc::ExtensionSet agreed;
   bool reached = false;
   while (true) {
     auto response = co_await stream->Read(state->scope);
@@ -189,11 +195,11 @@ Co<absl::Status> GrpcParentDialer::ReadPieces(std::shared_ptr<State> state, Meth
     if (!reached) {
       reached = true;
       guard_.Reached(*state->endpoint);
-      auto agreed = co_await stream->Extensions(state->scope);
-      keepalive = agreed.ok() && agreed->Has(common::rpc::kKeepalive);
+      auto spoken = co_await stream->Extensions(state->scope);
+      if (spoken.ok()) agreed = *std::move(spoken);
     }
     const int32_t port = response->has_tcp_port() ? response->tcp_port() : 0;
-    absl::Status usable = SetTarget(*state, response->ip(), port, keepalive);
+    absl::Status usable = SetTarget(*state, response->ip(), port, agreed);
     if (!usable.ok()) co_return usable;
     core::ParentOffers offers;
     offers.peer_id = state->parent.peer_id;
@@ -204,7 +210,13 @@ Co<absl::Status> GrpcParentDialer::ReadPieces(std::shared_ptr<State> state, Meth
 
 // The address of the pieces comes from the parent: it is judged like any other.
 absl::Status GrpcParentDialer::SetTarget(State& state, const std::string& ip, int32_t port,
-                                         bool keepalive) {
+                                         const common::rpc::ExtensionSet& agreed) {
+  const bool tls = agreed.Has(common::rpc::kPieceTls);
+  if (options_.require_tls && !tls) {
+    return MakeStatus(absl::StatusCode::kFailedPrecondition, ErrorReason::kParentProtocol,
+                      "the parent gives pieces in plaintext only, and storage.server.requireTLS "
+                      "is set here");
+  }
   Endpoint endpoint{state.endpoint->ip, options_.default_piece_port};
   if (!ip.empty()) {
     const auto parsed = IpAddress::Parse(ip);
@@ -228,7 +240,8 @@ absl::Status GrpcParentDialer::SetTarget(State& state, const std::string& ip, in
   if (!allowed.ok()) return allowed;
   transfer::PieceTarget target;
   target.endpoint = endpoint;
-  target.keepalive = keepalive;
+  target.keepalive = agreed.Has(common::rpc::kKeepalive);
+  target.tls = tls;
   state.target = target;
   return absl::OkStatus();
 }

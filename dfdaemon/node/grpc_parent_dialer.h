@@ -10,6 +10,7 @@
 #include "common/net/egress_policy.h"
 #include "common/os/env.h"
 #include "common/rpc/channel_pool.h"
+#include "common/rpc/extensions.h"
 #include "dfdaemon/node/dial_guard.h"
 #include "dfdaemon/node/node_identity.h"
 #include "dfdaemon/node/parent_link.h"
@@ -29,6 +30,8 @@ class GrpcParentDialer : public ParentDialer {
     DialGuard::Options guard;
     uint16_t default_piece_port = 4005;  // of parents that do not tell theirs
     bool offer_keepalive = true;         // extension keepalive/1
+    bool offer_tls = false;              // extension piece-tls/1: this node has a certificate
+    bool require_tls = false;            // leave parents that do not speak it
   };
   GrpcParentDialer(common::async::Runtime& runtime, common::rpc::ChannelPool& channels,
                    common::os::Env& env, const common::net::EgressPolicy& policy, Options options);
@@ -50,7 +53,8 @@ class GrpcParentDialer : public ParentDialer {
   template <typename Req, typename Resp, typename Method>
   common::async::Co<absl::Status> ReadPieces(std::shared_ptr<State> state, Method method);
   common::async::Co<absl::Status> ReadPiecesOfKind(std::shared_ptr<State> state);
-  absl::Status SetTarget(State& state, const std::string& ip, int32_t port, bool keepalive);
+  absl::Status SetTarget(State& state, const std::string& ip, int32_t port,
+                         const common::rpc::ExtensionSet& agreed);
 
   common::rpc::ChannelPool& channels_;
   common::os::Env& env_;

@@ -29,9 +29,10 @@ bool IsQuiet(async::TcpStream& stream) {
 IdleStreams::IdleStreams(async::Executor executor, Options options)
     : executor_(executor), options_(options), timer_(executor) {}
 
-std::unique_ptr<async::TcpStream> IdleStreams::Take(const common::net::Endpoint& target) {
+std::unique_ptr<async::TcpStream> IdleStreams::Take(const common::net::Endpoint& target,
+                                                    bool encrypted) {
   for (auto it = streams_.begin(); it != streams_.end();) {
-    if (it->stream->peer() != target) {
+    if (it->stream->peer() != target || it->stream->encrypted() != encrypted) {
       ++it;
       continue;
     }

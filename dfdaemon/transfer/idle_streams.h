@@ -25,8 +25,10 @@ class IdleStreams {
   };
   IdleStreams(common::async::Executor executor, Options options);
 
-  // A stream on which nothing has come since it was put here; null if there is none.
-  std::unique_ptr<common::async::TcpStream> Take(const common::net::Endpoint& target);
+  // A stream on which nothing has come since it was put here; null if there is none. Never a
+  // plaintext one for an encrypted one.
+  std::unique_ptr<common::async::TcpStream> Take(const common::net::Endpoint& target,
+                                                 bool encrypted);
   // Closed instead when the target has enough; the oldest goes when there are too many.
   void Put(std::unique_ptr<common::async::TcpStream> stream);
   void Clear();

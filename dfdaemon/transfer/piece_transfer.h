@@ -56,6 +56,7 @@ class PieceSink {
 struct PieceTarget {
   common::net::Endpoint endpoint;
   bool keepalive = false;  // extension keepalive/1 was agreed: several requests on one connection
+  bool tls = false;        // extension piece-tls/1 was agreed
 };
 
 // Fetches pieces from parents. Thread: any executor; connections are kept per executor.

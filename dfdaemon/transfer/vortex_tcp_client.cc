@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/async/runtime.h"
 #include "common/async/tcp.h"
+#include "common/crypto/tls_stream.h"
 #include "common/status/reason.h"
 #include "common/status/strings.h"
 #include "dfdaemon/transfer/idle_streams.h"
@@ -85,7 +86,9 @@ struct VortexTcpClient::Shard {
 
 struct VortexTcpClient::Impl {
   Impl(VortexTcpClientOptions the_options, BlockPool& the_pool)
-      : options(std::move(the_options)), pool(the_pool) {}
+      : options(std::move(the_options)), pool(the_pool) {
+    if (options.tls) tls.emplace(options.tls);
+  }
 
   // Null on an executor that keeps no connections.
   Shard* ShardOf(async::Executor executor) {
@@ -97,6 +100,7 @@ struct VortexTcpClient::Impl {
 
   const VortexTcpClientOptions options;
   BlockPool& pool;
+  std::optional<common::crypto::TlsClient> tls;
   VortexClientStats stats;
   std::vector<std::unique_ptr<Shard>> shards;
   std::atomic<uint8_t> next_packet_id{0};
@@ -121,7 +125,7 @@ absl::Status VortexTcpClient::Connection::Broken(const absl::Status& status,
 async::Co<absl::Status> VortexTcpClient::Connection::Run(Shard* shard, PieceSink& sink) {
   bool fresh = true;
   if (target_.keepalive && shard != nullptr) {
-    stream_ = shard->idle.Take(target_.endpoint);
+    stream_ = shard->idle.Take(target_.endpoint, target_.tls);
     fresh = stream_ == nullptr;
   }
   absl::Status status;
@@ -162,6 +166,15 @@ async::Co<absl::Status> VortexTcpClient::Connection::Open() {
   absl::StatusOr<std::unique_ptr<async::TcpStream>> stream =
       co_await async::TcpStream::Connect(connecting, target_.endpoint, stream_options);
   if (!stream.ok()) co_return Broken(stream.status(), "connecting for");
+  if (target_.tls) {
+    if (!impl_.tls) {
+      co_return MakeStatus(absl::StatusCode::kFailedPrecondition, ErrorReason::kInternal,
+                           "a parent that speaks TLS was chosen, but this node has no certificate");
+    }
+    stream = co_await impl_.tls->Handshake(connecting, *std::move(stream),
+                                           target_.endpoint.ip.ToString());
+    if (!stream.ok()) co_return Broken(stream.status(), "connecting for");
+  }
   ++impl_.stats.connections_opened;
   stream_ = std::move(*stream);
   co_return absl::OkStatus();

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/async/co.h"
+#include "common/crypto/tls_source.h"
 #include "dfdaemon/transfer/block_pool.h"
 #include "dfdaemon/transfer/piece_transfer.h"
 #include "dfdaemon/transfer/vortex/codec.h"
@@ -24,6 +25,7 @@ struct VortexTcpClientOptions {
   absl::Duration idle_timeout = absl::Seconds(300);  // below the server's 420 s
   // A socket wakes its reader when so many bytes are there (or the piece's end).
   size_t read_low_water = 128 * 1024;
+  std::shared_ptr<common::crypto::TlsSource> tls;  // for targets that speak it
 };
 
 // What a client counts. Read from any thread, at any time.

@@ -1,5 +1,8 @@
 #include "dfdaemon/transfer/vortex_tcp_server.h"
 
+#include <sys/socket.h>
+
+#include <array>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -9,6 +12,8 @@
 #include "common/async/runtime.h"
 #include "common/async/task_group.h"
 #include "common/async/tcp.h"
+#include "common/crypto/tls_stream.h"
+#include "common/log/log.h"
 #include "common/status/reason.h"
 #include "dfdaemon/transfer/vortex_tcp_connection.h"
 
@@ -73,10 +78,14 @@ struct VortexTcpServer::Impl {
       : options(std::move(the_options)),
         provider(the_provider),
         pool(the_pool),
-        limits(options.max_connections, options.max_connections_per_source) {}
+        limits(options.max_connections, options.max_connections_per_source) {
+    if (options.tls) tls.emplace(options.tls);
+  }
 
   async::Co<void> AcceptConnections(async::CancelScope& scope);
   async::Co<void> RunConnection(Shard& shard, std::unique_ptr<async::TcpStream> stream);
+  async::Co<std::unique_ptr<async::TcpStream>> Secure(Shard& shard,
+                                                      std::unique_ptr<async::TcpStream> stream);
   void Hand(Shard& shard, std::unique_ptr<async::TcpStream> stream);
   void Leave(const net::IpAddress& source) {
     limits.Leave(source);
@@ -86,6 +95,7 @@ struct VortexTcpServer::Impl {
   const VortexTcpServerOptions options;
   PieceProvider& provider;
   BlockPool& pool;
+  std::optional<common::crypto::TlsServer> tls;
   ConnectionLimits limits;
   VortexServerStats stats;
   std::vector<std::unique_ptr<Shard>> shards;
@@ -133,10 +143,47 @@ void VortexTcpServer::Impl::Hand(Shard& shard, std::unique_ptr<async::TcpStream>
   });
 }
 
+// The stream to serve; null when the child may not be served. Two bytes tell a ClientHello (16 03)
+// from any request: no request has the tag 3.
+async::Co<std::unique_ptr<async::TcpStream>> VortexTcpServer::Impl::Secure(
+    Shard& shard, std::unique_ptr<async::TcpStream> stream) {
+  if (!tls) co_return stream;
+  std::array<unsigned char, 2> begin{};
+  async::CancelScope first(shard.scope, options.first_request_timeout);
+  stream->SetReadLowWater(begin.size());
+  absl::Status readable = co_await stream->WaitReadable(first);
+  if (!readable.ok()) {
+    ++stats.timeouts;
+    co_return nullptr;
+  }
+  const ssize_t got = recv(stream->fd(), begin.data(), begin.size(), MSG_PEEK | MSG_DONTWAIT);
+  stream->SetReadLowWater(1);
+  if (got == 2 && begin[0] == 0x16 && begin[1] == 0x03) {
+    async::CancelScope shaking(shard.scope, options.tls_handshake_timeout);
+    auto secured = co_await tls->Handshake(shaking, std::move(stream));
+    if (secured.ok()) co_return *std::move(secured);
+    ++stats.tls_refused;
+    if (common::log::OncePerMinute("piece TLS refused")) {
+      common::log::Warning("a child was refused at the piece port",
+                           common::log::kv("error", secured.status()));
+    }
+    co_return nullptr;
+  }
+  if (!options.require_tls) co_return stream;
+  ++stats.tls_refused;
+  if (common::log::OncePerMinute("piece plaintext refused")) {
+    common::log::Warning(
+        "a child asked for pieces in plaintext, but storage.server.requireTLS is set",
+        common::log::kv("child", stream->peer().ToString()));
+  }
+  co_return nullptr;
+}
+
 async::Co<void> VortexTcpServer::Impl::RunConnection(Shard& shard,
                                                      std::unique_ptr<async::TcpStream> stream) {
   const net::IpAddress source = stream->peer().ip;
-  {
+  stream = co_await Secure(shard, std::move(stream));
+  if (stream != nullptr) {
     VortexTcpConnection connection(shard.scope, std::move(stream), options, provider, pool, stats);
     auto position = shard.connections.insert(shard.connections.end(), &connection);
     co_await connection.Run();

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/async/co.h"
+#include "common/crypto/tls_source.h"
 #include "common/net/endpoint.h"
 #include "dfdaemon/transfer/block_pool.h"
 #include "dfdaemon/transfer/piece_transfer.h"
@@ -31,6 +32,7 @@ struct VortexServerStats {
   std::atomic<uint64_t> protocol_violations{0};  // connections closed for them
   std::atomic<uint64_t> error_replies{0};
   std::atomic<uint64_t> timeouts{0};
+  std::atomic<uint64_t> tls_refused{0};  // handshakes that failed, plaintext where TLS is required
   std::atomic<uint64_t> piece_bytes_sent{0};
 };
 
@@ -45,11 +47,15 @@ struct VortexTcpServerOptions {
   absl::Duration write_stall_timeout = absl::Seconds(60);
   absl::Duration idle_timeout = absl::Seconds(420);  // between requests, keepalive/1 only
   absl::Duration open_timeout = absl::Seconds(360);  // waiting for a piece that is on its way
+  std::shared_ptr<common::crypto::TlsSource> tls;    // null: plaintext only
+  bool require_tls = false;                          // refuse children that speak plaintext
+  absl::Duration tls_handshake_timeout = absl::Seconds(5);
 };
 
 // Serves pieces over Vortex 0.1.5 on TCP, to upstream's children exactly as upstream's server does
 // (one request, its reply, FIN; a child that half-closes is still served), and to our own children,
-// which ask for it with a preface, many on one connection (keepalive/1). Both are described in
+// which ask for it with a preface, many on one connection (keepalive/1). With a certificate, a
+// connection that begins with a ClientHello is TLS (piece-tls/1). All are described in
 // docs/reference/vortex.md.
 //
 // A connection belongs to one of the executors, in turn; the first also accepts.

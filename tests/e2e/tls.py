@@ -1,5 +1,7 @@
 """Mutual TLS on every gRPC hop: who belongs to the cluster downloads as ever, others are told why not, and
 certificates may be replaced at any time."""
+import socket
+import struct
 import threading
 
 from tests.e2e.lib.authority import Authority
@@ -35,6 +37,25 @@ class Tls(ClusterTest):
             self.assertDone(download.wait(), digest)
         self.assertLessEqual(origin.bytes(), size * 1.02)
         self.assertGreater(sum(peer.traffic("REMOTE_PEER") for peer in cluster.peers), 2 * size)
+
+    def test_pieces_in_plaintext_are_refused_when_tls_is_required(self):
+        origin = self.origin(NginxOrigin)
+        digest = origin.put("f", 9 * MIB)
+        cluster = self.secured(peers=1, start=False)
+        for daemon in cluster.daemons:
+            daemon.override["storage"] = {"server": {"requireTLS": True}}
+        cluster.start()
+        peer, seed = cluster.peers[0], cluster.seed
+        self.assertDone(cluster.dfget(peer, origin.url("f")), digest)
+        self.assertEqual(peer.traffic("REMOTE_PEER"), 9 * MIB)
+        # A request as a node of upstream makes it: tag 0, 68 bytes, task id and piece number.
+        with socket.create_connection(("127.0.0.1", seed.ports["pieces"]), timeout=10) as child:
+            child.sendall(bytes([42, 0]) + struct.pack(">I", 68) + b"a" * 64 + struct.pack(">I", 0))
+            try:
+                self.assertEqual(child.recv(100), b"")
+            except ConnectionResetError:
+                pass
+        seed.wait_log("asked for pieces in plaintext")
 
     def test_downloads_go_on_while_certificates_rotate(self):
         origin = self.origin(NginxOrigin)

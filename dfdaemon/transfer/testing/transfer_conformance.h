@@ -44,6 +44,7 @@ struct TransportCase {
   std::string name;
   std::function<std::unique_ptr<Transport>(std::vector<common::async::Executor>)> make;
   Keepalive keepalive = Keepalive::kOff;
+  bool tls = false;
 };
 
 inline void PrintTo(const TransportCase& transport, std::ostream* out) { *out << transport.name; }
@@ -72,6 +73,7 @@ class TransferConformance : public ::testing::TestWithParam<ConformanceParam> {
     const Keepalive keepalive = std::get<0>(GetParam()).keepalive;
     target.keepalive =
         keepalive == Keepalive::kOn || (keepalive == Keepalive::kMixed && targets_++ % 2 == 0);
+    target.tls = std::get<0>(GetParam()).tls;
     return target;
   }
   PieceRequest Ask(core::PieceNumber number, uint64_t length) const {

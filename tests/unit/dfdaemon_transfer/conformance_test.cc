@@ -1,5 +1,9 @@
 #include "dfdaemon/transfer/testing/transfer_conformance.h"
 
+#include <filesystem>
+
+#include "common/crypto/testing/test_authority.h"
+#include "common/os/env.h"
 #include "dfdaemon/transfer/testing/fake_piece_client.h"
 #include "dfdaemon/transfer/vortex_tcp_client.h"
 #include "dfdaemon/transfer/vortex_tcp_server.h"
@@ -13,11 +17,13 @@ constexpr size_t kBlock = BlockPool::kHeadroom + core::kBlockBytes;
 
 class VortexTcpTransport final : public Transport {
  public:
-  VortexTcpTransport(std::vector<Executor> executors, SendEngine engine, size_t blocks)
+  VortexTcpTransport(std::vector<Executor> executors, SendEngine engine, size_t blocks,
+                     std::shared_ptr<common::crypto::TlsSource> tls)
       : executors_(std::move(executors)),
         engine_(engine),
+        tls_(std::move(tls)),
         pool_(kBlock, blocks * kBlock),
-        client_(VortexTcpClientOptions(), executors_, pool_) {}
+        client_(ClientOptions(tls_), executors_, pool_) {}
   ~VortexTcpTransport() override {
     StopServing();
     EXPECT_EQ(pool_.in_use(), 0u);
@@ -26,6 +32,8 @@ class VortexTcpTransport final : public Transport {
     VortexTcpServerOptions options;
     options.endpoint.ip = common::net::IpAddress::V4({127, 0, 0, 1});
     options.send_engine = engine_;
+    options.tls = tls_;
+    options.require_tls = tls_ != nullptr;
     server_ = std::make_unique<VortexTcpServer>(options, executors_, provider, pool_);
     const absl::Status started = server_->Start();
     EXPECT_TRUE(started.ok()) << started;
@@ -35,8 +43,15 @@ class VortexTcpTransport final : public Transport {
   PieceClient& client() override { return client_; }
 
  private:
+  static VortexTcpClientOptions ClientOptions(std::shared_ptr<common::crypto::TlsSource> tls) {
+    VortexTcpClientOptions options;
+    options.tls = std::move(tls);
+    return options;
+  }
+
   const std::vector<Executor> executors_;
   const SendEngine engine_;
+  const std::shared_ptr<common::crypto::TlsSource> tls_;
   BlockPool pool_;
   VortexTcpClient client_;
   std::unique_ptr<VortexTcpServer> server_;
@@ -67,7 +82,35 @@ TransportCase VortexTcp(std::string name, Keepalive keepalive, SendEngine engine
   result.name = std::move(name);
   result.keepalive = keepalive;
   result.make = [engine, blocks](std::vector<Executor> executors) {
-    return std::make_unique<VortexTcpTransport>(std::move(executors), engine, blocks);
+    return std::make_unique<VortexTcpTransport>(std::move(executors), engine, blocks, nullptr);
+  };
+  return result;
+}
+
+// One certificate for both sides, made once.
+std::shared_ptr<common::crypto::TlsSource> Certificate() {
+  static const std::shared_ptr<common::crypto::TlsSource> source = [] {
+    std::string pattern = ::testing::TempDir() + "/conform-XXXXXX";
+    EXPECT_NE(mkdtemp(pattern.data()), nullptr);
+    common::crypto::testing::TestAuthority authority;
+    common::crypto::TlsSource::Options options;
+    options.files = authority.Write(pattern, common::crypto::testing::TestAuthority::Leaf());
+    options.check_interval = absl::Hours(1);
+    auto opened = common::crypto::TlsSource::Open(common::os::PosixEnv().clock(), options);
+    EXPECT_TRUE(opened.ok()) << opened.status();
+    std::filesystem::remove_all(pattern);
+    return *opened;
+  }();
+  return source;
+}
+
+TransportCase VortexTls(std::string name, Keepalive keepalive, SendEngine engine) {
+  TransportCase result;
+  result.name = std::move(name);
+  result.keepalive = keepalive;
+  result.tls = true;
+  result.make = [engine](std::vector<Executor> executors) {
+    return std::make_unique<VortexTcpTransport>(std::move(executors), engine, 32, Certificate());
   };
   return result;
 }
@@ -80,7 +123,10 @@ INSTANTIATE_TEST_SUITE_P(
             VortexTcp("vortex_tcp_keepalive", Keepalive::kOn, SendEngine::kReadSend, 32),
             VortexTcp("vortex_tcp_mixed", Keepalive::kMixed, SendEngine::kReadSend, 32),
             VortexTcp("vortex_tcp_sendfile", Keepalive::kMixed, SendEngine::kSendFile, 32),
-            VortexTcp("vortex_tcp_one_buffer", Keepalive::kMixed, SendEngine::kReadSend, 1)),
+            VortexTcp("vortex_tcp_one_buffer", Keepalive::kMixed, SendEngine::kReadSend, 1),
+            VortexTls("vortex_tls", Keepalive::kOff, SendEngine::kReadSend),
+            VortexTls("vortex_tls_keepalive", Keepalive::kOn, SendEngine::kReadSend),
+            VortexTls("vortex_tls_file", Keepalive::kMixed, SendEngine::kSendFile)),
         ::testing::ValuesIn(common::id::kAllTaskKinds)),
     ConformanceName);
 
