@@ -13,7 +13,7 @@ namespace dragonfly::manager::search {
 
 // A name that is longer has no pattern: DNS ends at 253 bytes, and the time for a question grows
 // with the name.
-inline constexpr size_t kMaxHostnameBytes = 1024;
+inline constexpr size_t kMaxHostnameBytes = 256;
 
 // Patterns of host names, compiled once, matched in one pass. RE2 never takes more than linear
 // time, whatever a pattern says. Immutable; any thread.

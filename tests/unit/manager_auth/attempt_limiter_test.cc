@@ -184,7 +184,8 @@ TEST(AttemptLimiterBoundTest, Sec_D24_FillingTheTableResetsNobody) {
     int allowed_unbounded = 0;
     int crowd = 0;
     for (int round = 0; round < 200; ++round) {
-      for (int i = 0; i < 10; ++i) {
+      // At times only: an entry is pushed out when its owner keeps quiet.
+      for (int i = 0; i < 10 && round % 16 == 0; ++i) {
         allowed += bounded.Attempt("victim", "192.0.2.1", now).ok() ? 1 : 0;
         allowed_unbounded += unbounded.Attempt("victim", "192.0.2.1", now).ok() ? 1 : 0;
       }
@@ -194,7 +195,7 @@ TEST(AttemptLimiterBoundTest, Sec_D24_FillingTheTableResetsNobody) {
         crowd += bounded.Attempt(user, address, now).ok() ? 1 : 0;
         crowd += unbounded.Attempt(user, address, now).ok() ? 1 : 0;
       }
-      now += absl::Seconds(random() % 30);
+      now += absl::Seconds(random() % 20);
       ASSERT_LE(allowed, allowed_unbounded) << "seed " << seed << " round " << round;
     }
     EXPECT_GE(allowed, 1);
