@@ -8,7 +8,7 @@ build_packages=(
   libgrpc++-dev protobuf-compiler-grpc protobuf-compiler libprotobuf-dev libabsl-dev
   libspdlog-dev libfmt-dev libyaml-cpp-dev libssl-dev libgtest-dev libgmock-dev
   nlohmann-json3-dev libboost-dev libcurl4-openssl-dev libidn2-dev libcli11-dev libre2-dev libisal-dev
-  zlib1g-dev prometheus-cpp-dev libsqlite3-dev
+  zlib1g-dev prometheus-cpp-dev libsqlite3-dev libcrypt-dev
 )
 test_packages=(nginx-light openssl python3 curl procps)
 lint_packages=(clang-format-16)

@@ -70,6 +70,8 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
 
     {"manager/store", {"manager/store/sql", "common/*"}},
     {"manager/store/sql", {"common/*"}},
+    {"manager/search", {"common/status", "common/net"}},
+    {"manager/auth", {"common/status", "common/os", "common/net"}},
 };
 
 // Headers that cost seconds to compile: each belongs to the wrappers named here and appears in no
