@@ -41,6 +41,11 @@ class Node:
         self.ports = {port: cluster.ports.take() for port in ports}
         self.process = None
         self.override = {}
+        self.ip = cluster.ip
+
+    def at(self, port):
+        """Where one of its ports is, as people write it."""
+        return f"[{self.ip}]:{self.ports[port]}" if ":" in self.ip else f"{self.ip}:{self.ports[port]}"
 
     def config(self):
         raise NotImplementedError
@@ -64,7 +69,7 @@ class Node:
 
     def healthy(self):
         try:
-            return urllib.request.urlopen(f"http://127.0.0.1:{self.ports['health']}/healthy", timeout=1).status == 200
+            return urllib.request.urlopen(f"http://{self.at('health')}/healthy", timeout=1).status == 200
         except OSError:
             return False
 
@@ -76,7 +81,7 @@ class Node:
 
     def metrics(self):
         """Sample -> value, with its labels as they are printed."""
-        text = urllib.request.urlopen(f"http://127.0.0.1:{self.ports['metrics']}/metrics", timeout=5).read().decode()
+        text = urllib.request.urlopen(f"http://{self.at('metrics')}/metrics", timeout=5).read().decode()
         samples = {}
         for line in text.splitlines():
             if line and not line.startswith("#"):
@@ -108,9 +113,9 @@ class Scheduler(Node):
 
     def config(self):
         return {
-            "server": {"advertiseIP": "127.0.0.1", "listenIP": "127.0.0.1", "port": self.ports["grpc"],
+            "server": {"advertiseIP": self.ip, "listenIP": self.ip, "port": self.ports["grpc"],
                        "advertisePort": self.ports["grpc"], "logDir": str(self.dir / "log")},
-            "metrics": {"enable": True, "addr": f"127.0.0.1:{self.ports['metrics']}"},
+            "metrics": {"enable": True, "addr": self.at("metrics")},
         }
 
     def command(self):
@@ -132,13 +137,13 @@ class Daemon(Node):
 
     def config(self):
         return {
-            "host": {"hostname": self.name, "ip": "127.0.0.1"},
+            "host": {"hostname": self.name, "ip": self.ip},
             "download": {"server": {"socketPath": str(self.socket)}},
-            "upload": {"server": {"ip": "127.0.0.1", "port": self.ports["upload"]}},
+            "upload": {"server": {"ip": self.ip, "port": self.ports["upload"]}},
             "storage": {"dir": str(self.data), "keep": True,
-                        "server": {"ip": "127.0.0.1", "tcpPort": self.ports["pieces"]}},
-            "metrics": {"server": {"ip": "127.0.0.1", "port": self.ports["metrics"]}},
-            "health": {"server": {"ip": "127.0.0.1", "port": self.ports["health"]}},
+                        "server": {"ip": self.ip, "tcpPort": self.ports["pieces"]}},
+            "metrics": {"server": {"ip": self.ip, "port": self.ports["metrics"]}},
+            "health": {"server": {"ip": self.ip, "port": self.ports["health"]}},
             "seedPeer": {"enable": self.seed},
             "dynconfig": {"refreshInterval": "1s"},
         }
@@ -201,9 +206,10 @@ class Download:
 
 
 class Cluster:
-    def __init__(self, peers=2, seeds=1, schedulers=1):
+    def __init__(self, peers=2, seeds=1, schedulers=1, ip="127.0.0.1"):
+        self.ip = ip
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="dragonfly-e2e-"))
-        self.ports = Ports()
+        self.ports = Ports(ip)
         self.schedulers = [Scheduler(self, f"scheduler{k}" if k else "scheduler") for k in range(schedulers)]
         self.seeds = [Daemon(self, f"seed{k}", True) for k in range(1, seeds + 1)]
         self.peers = [Daemon(self, f"peer{k}", False) for k in range(1, peers + 1)]
@@ -227,7 +233,7 @@ class Cluster:
         return self.schedulers + self.daemons
 
     def scheduler_addresses(self):
-        return [f"127.0.0.1:{scheduler.ports['grpc']}" for scheduler in self.schedulers]
+        return [scheduler.at("grpc") for scheduler in self.schedulers]
 
     def start(self):
         """All of it; returns when every scheduler knows every host."""

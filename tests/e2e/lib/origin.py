@@ -23,7 +23,7 @@ http {{
   uwsgi_temp_path {dir}/tmp; scgi_temp_path {dir}/tmp;
   sendfile on; default_type application/octet-stream;
   server {{
-    listen 127.0.0.1:{port};
+    listen {at};
     location /files/ {{ alias {dir}/files/; }}
     location /slow/ {{ alias {dir}/files/; limit_rate {rate}; }}
     location /norange/ {{ alias {dir}/files/; max_ranges 0; }}
@@ -40,15 +40,16 @@ http {{
 class NginxOrigin:
     """URLs: /files/NAME, /slow/ (with `rate` bytes/s a connection), /norange/, /chunked/, /status/CODE, /302/NAME, /loop/."""
 
-    def __init__(self, rate="8m"):
+    def __init__(self, rate="8m", ip="127.0.0.1"):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="dragonfly-origin-"))
         self.dir.chmod(0o755)
         (self.dir / "files").mkdir()
-        ports = Ports()
+        ports = Ports(ip)
         self.port = ports.take()
+        self.at = f"[{ip}]:{self.port}" if ":" in ip else f"{ip}:{self.port}"
         self._seen = 0
         # "return $code" is refused by nginx: one location each.
-        conf = _CONF.format(dir=self.dir, port=self.port, rate=rate)
+        conf = _CONF.format(dir=self.dir, at=self.at, port=self.port, rate=rate)
         lines = []
         for line in conf.splitlines():
             if "return $code;" in line:
@@ -76,7 +77,7 @@ class NginxOrigin:
         return True
 
     def url(self, name, how="files"):
-        return f"http://127.0.0.1:{self.port}/{how}/{name}"
+        return f"http://{self.at}/{how}/{name}"
 
     def put(self, name, size, seed=1, sparse=False):
         """A file of `size` bytes; its sha256."""

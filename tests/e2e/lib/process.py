@@ -31,12 +31,13 @@ def wait_until(condition, seconds, what):
 class Ports:
     """Ports that the kernel has given and that nobody takes until release() of the moment of use."""
 
-    def __init__(self):
+    def __init__(self, ip="127.0.0.1"):
+        self._ip = ip
         self._held = {}
 
     def take(self):
-        held = socket.socket()
-        held.bind(("127.0.0.1", 0))
+        held = socket.socket(socket.AF_INET6 if ":" in self._ip else socket.AF_INET)
+        held.bind((self._ip, 0))
         port = held.getsockname()[1]
         self._held[port] = held
         return port
