@@ -6,14 +6,16 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 usage() {
   cat <<'TXT'
-usage: deploy/quickstart.sh [URL] [-O FILE] [--peers N] [--dir DIR] [--binaries DIR] [--port-base P] [--down]
+usage: deploy/quickstart.sh [URL] [-O FILE] [--peers N] [--dir DIR] [--binaries DIR] [--port-base P] [--ipv6]
+                            [--down]
 
   URL             what to download; without it, a file made here and served by an nginx of our own
   -O FILE         where peer 1 puts it (peer k: DIR/peer-k/NAME); default DIR/peer-1/NAME
   --peers N       peers beside the seed peer, 1 to 20; default 2
   --dir DIR       everything the cluster keeps; default .quickstart in the current folder
   --binaries DIR  use the programs in DIR and build nothing
-  --port-base P   first of the ports that are used on 127.0.0.1; default 14000
+  --port-base P   first of the ports that are used on loopback; default 14000
+  --ipv6          everything on ::1 instead of 127.0.0.1
   --down          end exactly what was started with this DIR
 
 The cluster keeps running. Run again, it is reused.
@@ -23,7 +25,7 @@ TXT
 die() { echo "quickstart: $*" >&2; exit 1; }
 refuse() { echo "quickstart: $*" >&2; usage >&2; exit 2; }
 
-url= file= peers=2 dir=$PWD/.quickstart binaries= base=14000 down=
+url= file= peers=2 dir=$PWD/.quickstart binaries= base=14000 ip=127.0.0.1 down=
 while [ $# -gt 0 ]; do
   case "$1" in
     -O | --peers | --dir | --binaries | --port-base) [ $# -ge 2 ] || refuse "$1 needs a value" ;;
@@ -34,6 +36,7 @@ while [ $# -gt 0 ]; do
     --dir) dir=$2; shift ;;
     --binaries) binaries=$2; shift ;;
     --port-base) base=$2; shift ;;
+    --ipv6) ip=::1 ;;
     --down) down=1 ;;
     -h | --help) usage; exit 0 ;;
     -*) refuse "unknown option '$1'" ;;
@@ -46,6 +49,7 @@ done
 case "$url" in '' | *://?*) ;; *) refuse "URL: '$url' has no scheme (http://...)" ;; esac
 mkdir -p "$dir" || die "--dir: cannot make the folder '$dir'"
 dir=$(cd "$dir" && pwd)
+case "$ip" in *:*) host="[$ip]" ;; *) host=$ip ;; esac
 
 # A process of ours: its pid file exists, and its command line names our folder.
 pid_of() {
@@ -80,6 +84,12 @@ if [ -n "$down" ]; then
   stop scheduler
   exit 0
 fi
+
+# What runs there listens where it was told to.
+if pid_of scheduler >/dev/null && [ -f "$dir/ip" ] && [ "$(cat "$dir/ip")" != "$ip" ]; then
+  die "the cluster in $dir listens on $(cat "$dir/ip"), not on $ip; end it first: deploy/quickstart.sh --dir $dir --down"
+fi
+echo "$ip" >"$dir/ip"
 
 if [ -n "$binaries" ]; then
   binaries=$(cd "$binaries" 2>/dev/null && pwd) || die "--binaries: no such folder"
@@ -124,16 +134,16 @@ start_scheduler() {
   mkdir -p "$dir/scheduler"
   cat >"$dir/scheduler/scheduler.yaml" <<YAML
 server:
-  advertiseIP: 127.0.0.1
-  listenIP: 127.0.0.1
+  advertiseIP: "$ip"
+  listenIP: "$ip"
   port: $base
   advertisePort: $base
   logDir: $dir/scheduler/log
 metrics:
   enable: true
-  addr: 127.0.0.1:$((base + 1))
+  addr: "$host:$((base + 1))"
 YAML
-  start scheduler "http://127.0.0.1:$((base + 1))/healthy" "$binaries/scheduler" --console \
+  start scheduler "http://$host:$((base + 1))/healthy" "$binaries/scheduler" --console \
     --config "$dir/scheduler/scheduler.yaml" --dynconfig "$dir/scheduler/dynconfig.yaml"
 }
 
@@ -143,46 +153,46 @@ start_daemon() {  # NAME PORT SEED
   cat >"$dir/$name/dynconfig.yaml" <<YAML
 scheduler:
   addrs:
-    - 127.0.0.1:$base
+    - "$host:$base"
 YAML
   cat >"$dir/$name/dfdaemon.yaml" <<YAML
 host:
   hostname: $name
-  ip: 127.0.0.1
+  ip: "$ip"
 download:
   server:
     socketPath: $dir/$name/dfdaemon.sock
 upload:
   server:
-    ip: 127.0.0.1
+    ip: "$ip"
     port: $port
 storage:
   dir: $dir/$name/data
   keep: true
   server:
-    ip: 127.0.0.1
+    ip: "$ip"
     tcpPort: $((port + 1))
     quicPort: $((port + 2))
 metrics:
   server:
-    ip: 127.0.0.1
+    ip: "$ip"
     port: $((port + 3))
 health:
   server:
-    ip: 127.0.0.1
+    ip: "$ip"
     port: $((port + 4))
 stats:
   server:
-    ip: 127.0.0.1
+    ip: "$ip"
     port: $((port + 5))
 proxy:
   server:
-    ip: 127.0.0.1
+    ip: "$ip"
     port: $((port + 6))
 seedPeer:
   enable: $3
 YAML
-  start "$name" "http://127.0.0.1:$((port + 4))/healthy" "$binaries/dfdaemon" --console \
+  start "$name" "http://$host:$((port + 4))/healthy" "$binaries/dfdaemon" --console \
     --config "$dir/$name/dfdaemon.yaml" --dynconfig "$dir/$name/dynconfig.yaml"
 }
 
@@ -211,17 +221,17 @@ http {
   uwsgi_temp_path $origin/tmp;
   scgi_temp_path $origin/tmp;
   server {
-    listen 127.0.0.1:$port;
+    listen $host:$port;
     root $origin/files;
   }
 }
 NGINX
-  start origin "http://127.0.0.1:$port/sample.bin" nginx -e "$origin/error.log" -c "$origin/nginx.conf"
-  url=http://127.0.0.1:$port/sample.bin
+  start origin "http://$host:$port/sample.bin" nginx -e "$origin/error.log" -c "$origin/nginx.conf"
+  url=http://$host:$port/sample.bin
 }
 
 metric() {  # PORT REGEX: sum of the samples whose name and labels match
-  curl -fsS --max-time 5 "http://127.0.0.1:$1/metrics" | awk -v want="$2" '
+  curl -fsS --max-time 5 "http://$host:$1/metrics" | awk -v want="$2" '
     $0 !~ /^#/ && $0 ~ want { sum += $NF } END { printf "%.3f\n", sum }'
 }
 traffic() { metric "$1" "^dragonfly_client_download_traffic(_total)?[{].*type=\"$2\"" | cut -d. -f1; }
@@ -261,7 +271,7 @@ done
 for node in "${nodes[@]}"; do
   port=$(port_of "$node")
   read -r origin0 peers0 local0 seconds0 <<<"${before[$node]}"
-  printf 'node %s metrics http://127.0.0.1:%s/metrics origin %s peers %s local %s seconds %s\n' "$node" "$port" \
+  printf 'node %s metrics http://%s:%s/metrics origin %s peers %s local %s seconds %s\n' "$node" "$host" "$port" \
     $(($(traffic "$port" BACK_TO_SOURCE) - origin0)) $(($(traffic "$port" REMOTE_PEER) - peers0)) \
     $(($(traffic "$port" LOCAL_PEER) - local0)) \
     "$(awk -v a="$(seconds "$port")" -v b="$seconds0" 'BEGIN { printf "%.3f", (a - b) / 1000 }')"

@@ -83,6 +83,14 @@ class Quickstart(ClusterTest):
             self.assertFalse(alive(pid), name)
         self.assertEqual(self.quickstart("--down").returncode, 0, "nothing to end is fine")
 
+    def test_everything_on_ipv6(self):
+        done = self.quickstart("--ipv6", "--peers", "1")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual([node[1][:12] for node in NODE.findall(done.stdout)], ["http://[::1]"] * 2)
+        other = self.quickstart("--peers", "1")
+        self.assertEqual(other.returncode, 1)
+        self.assertIn("listens on ::1", other.stderr)
+
     def test_a_url_and_a_file(self):
         origin = self.origin(NginxOrigin)
         digest = origin.put("some.bin", 9 * MIB)

@@ -68,6 +68,7 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"dfget/cli", {"common/*", "proto"}},
     {"dfget/dfget", {"dfget/cli", "common/*"}},
 
+    {"manager/liveness", {"common/status"}},
     {"manager/store", {"manager/store/sql", "common/*"}},
     {"manager/store/sql", {"common/*"}},
     {"manager/search", {"common/status", "common/net"}},
