@@ -228,6 +228,7 @@ absl::Status GrpcParentDialer::SetTarget(State& state, const std::string& ip, in
   if (!allowed.ok()) return allowed;
   transfer::PieceTarget target;
   target.endpoint = endpoint;
+  target.rpc_endpoint = state.endpoint;
   target.keepalive = keepalive;
   state.target = target;
   return absl::OkStatus();
