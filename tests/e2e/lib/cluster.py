@@ -201,7 +201,9 @@ class Download:
 
 
 class Cluster:
-    def __init__(self, peers=2, seeds=1, schedulers=1):
+    """`daemon_override` goes over the configuration of every seed peer and peer."""
+
+    def __init__(self, peers=2, seeds=1, schedulers=1, daemon_override=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="dragonfly-e2e-"))
         self.ports = Ports()
         self.schedulers = [Scheduler(self, f"scheduler{k}" if k else "scheduler") for k in range(schedulers)]
@@ -209,6 +211,7 @@ class Cluster:
         self.peers = [Daemon(self, f"peer{k}", False) for k in range(1, peers + 1)]
         for daemon in self.daemons:
             daemon.use_schedulers(*self.scheduler_addresses())
+            daemon.override = merged(daemon.override, daemon_override or {})
 
     @property
     def scheduler(self):
