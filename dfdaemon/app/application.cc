@@ -42,6 +42,8 @@
 #include "dfdaemon/storage/open_store.h"
 #include "dfdaemon/task/engine.h"
 #include "dfdaemon/transfer/block_pool.h"
+#include "dfdaemon/transfer/grpc/grpc_piece_client.h"
+#include "dfdaemon/transfer/grpc/grpc_piece_server.h"
 #include "dfdaemon/transfer/vortex_tcp_client.h"
 #include "dfdaemon/transfer/vortex_tcp_server.h"
 #include "dfdaemon/upload/store_piece_provider.h"
@@ -58,6 +60,16 @@ using common::status::Annotate;
 constexpr size_t kBlockBudgetBytes = size_t{16} << 20;
 constexpr size_t kPoolThreads = 4;
 constexpr size_t kPoolQueue = 4096;
+
+// Of pieces over gRPC, on both ends.
+constexpr size_t kMaxPieceMessageBytes =
+    transfer::vortex::kDefaultMaxPieceBytes + transfer::grpc::kMessageSlackBytes;
+
+common::rpc::ChannelOptions ForPieces() {
+  common::rpc::ChannelOptions options;
+  options.max_receive_message_bytes = kMaxPieceMessageBytes;
+  return options;
+}
 
 size_t Cores() { return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, 16); }
 
@@ -142,8 +154,10 @@ struct Application::Impl {
 
   std::unique_ptr<transfer::BlockPool> blocks;
   std::unique_ptr<transfer::VortexTcpClient> pieces;
+  std::unique_ptr<transfer::grpc::GrpcPieceClient> rpc_pieces;  // where it is configured
   std::unique_ptr<upload::StorePieceProvider> provider;
   std::unique_ptr<transfer::VortexTcpServer> piece_server;
+  std::unique_ptr<transfer::grpc::GrpcPieceServer> rpc_piece_server;
 
   std::unique_ptr<task::TaskEngine> engine;
   std::unique_ptr<::grpc::Service> download_service;
@@ -206,7 +220,7 @@ absl::Status Application::Impl::OpenTls() {
     return absl::OkStatus();
   };
   common::rpc::ChannelOptions to_schedulers;
-  common::rpc::ChannelOptions to_parents;
+  common::rpc::ChannelOptions to_parents = ForPieces();
   absl::Status opened = open("upload.server", config.upload.server_tls, server_tls);
   if (opened.ok()) opened = open("scheduler", config.scheduler.tls, to_schedulers.tls);
   if (opened.ok()) opened = open("upload.client", config.upload.client_tls, client_tls);
@@ -265,6 +279,12 @@ void Application::Impl::MakeEngine() {
   transfer::VortexTcpClientOptions client;
   client.tls = client_tls;
   pieces = std::make_unique<transfer::VortexTcpClient>(client, executors, *blocks);
+  if (config.download.protocol == "grpc") {
+    transfer::grpc::GrpcPieceClientOptions options;
+    options.host_id = identity.host_id;
+    rpc_pieces = std::make_unique<transfer::grpc::GrpcPieceClient>(
+        std::move(options), *parent_channels, env.clock(), pieces.get());
+  }
   provider = std::make_unique<upload::StorePieceProvider>(
       upload::StorePieceProviderOptions(), *store, env.clock(), upload_limit, upload_metrics.get());
   transfer::VortexTcpServerOptions server;
@@ -273,6 +293,8 @@ void Application::Impl::MakeEngine() {
   server.tls = server_tls;
   server.require_tls = config.storage.require_tls;
   piece_server = std::make_unique<transfer::VortexTcpServer>(server, executors, *provider, *blocks);
+  rpc_piece_server = std::make_unique<transfer::grpc::GrpcPieceServer>(
+      transfer::grpc::GrpcPieceServerOptions(), executors, *provider);
 
   task::EngineDeps deps;
   deps.runtime = &runtime;
@@ -282,6 +304,7 @@ void Application::Impl::MakeEngine() {
   deps.schedulers = schedulers.get();
   deps.dialer = dialer.get();
   deps.pieces = pieces.get();
+  if (rpc_pieces != nullptr) deps.pieces = rpc_pieces.get();
   deps.sources = &sources;
   deps.download_limit = download_limit.get();
   deps.source_limit = source_limit.get();
@@ -320,6 +343,7 @@ absl::Status Application::Impl::Serve() {
   }
   service::UploadDeps upload{MakeServiceDeps()};
   upload.monitor = monitor.get();
+  upload.pieces = rpc_piece_server.get();
   upload.ip = identity.ip;
   upload.tcp_port = piece_server->endpoint().port;
   upload.quic_port = config.storage.quic_port;
@@ -335,6 +359,7 @@ absl::Status Application::Impl::Serve() {
       {ListenAddress(config.upload.server.ip, config.enable_ipv6), config.upload.server.port}};
   tcp.health_services = {"dfdaemon.v2.DfdaemonUpload"};
   tcp.tls = server_tls;
+  tcp.limits.max_send_message_bytes = kMaxPieceMessageBytes;
   absl::StatusOr<std::unique_ptr<common::rpc::Server>> upload_up =
       common::rpc::Server::Start(tcp, {upload_service.get()});
   if (!upload_up.ok()) return Annotate(upload_up.status(), "upload.server.port");
@@ -358,6 +383,12 @@ absl::Status Application::Impl::Serve() {
   if (!download_up.ok()) return Annotate(download_up.status(), "download.server.socketPath");
   download_server = std::move(*download_up);
 
+  AddTransportMetrics(registry, [this] {
+    SentBytes sent;
+    sent.tcp = piece_server->stats().piece_bytes_sent;
+    sent.grpc = rpc_piece_server->stats().piece_bytes_sent;
+    return sent;
+  });
   absl::StatusOr<std::unique_ptr<HttpEndpoints>> http_up = HttpEndpoints::Start(
       runtime.executor(0), registry,
       {ListenAddress(config.metrics.ip, config.enable_ipv6), config.metrics.port},
@@ -433,6 +464,7 @@ void Application::Impl::Shutdown(absl::Duration limit) {
   if (download_server != nullptr) download_server->Shutdown(absl::Seconds(1));
   if (piece_server != nullptr) piece_server->Stop(std::min(limit, absl::Seconds(5)));
   if (upload_server != nullptr) upload_server->Shutdown(absl::Seconds(1));
+  if (rpc_piece_server != nullptr) rpc_piece_server->Stop();
   endpoints.reset();
   common::async::RunToEnd(loop.executor, [this]() -> common::async::Co<void> {
     loop.scope.Cancel(common::status::MakeStatus(absl::StatusCode::kUnavailable,

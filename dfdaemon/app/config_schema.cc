@@ -28,8 +28,8 @@ void AddDownload(Schema& schema, Config& config) {
               "unix socket for the tools on this host");
   schema.Mode("download.server.socketMode", &download.socket_mode,
               "who may use it: 0660, or 0777 for everybody");
-  schema.Choice("download.protocol", &download.protocol, {"tcp"},
-                "how pieces are fetched from parents");
+  schema.Choice("download.protocol", &download.protocol, {"tcp", "grpc", "quic"},
+                "how pieces are fetched from parents; quic is refused by this version");
   schema.Size("download.bandwidthLimit", &download.bandwidth_limit,
               "bytes per second from anywhere");
   schema.Size("download.backToSourceBandwidthLimit", &download.back_to_source_bandwidth_limit,
@@ -179,6 +179,10 @@ Schema MakeSchema(Config& config, Schema::Options options) {
   AddStorage(schema, config);
   AddWithoutEffect(schema);
   schema.Check([&config]() -> absl::Status {
+    if (config.download.protocol == "quic") {
+      return absl::InvalidArgumentError(
+          "download.protocol: this version does not fetch pieces over quic; use tcp or grpc");
+    }
     if (config.gc.disk_low_threshold_percent >= config.gc.disk_high_threshold_percent) {
       return absl::InvalidArgumentError(
           absl::StrCat("gc.policy.diskLowThresholdPercent: ", config.gc.disk_low_threshold_percent,

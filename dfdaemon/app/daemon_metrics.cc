@@ -81,6 +81,17 @@ DaemonMetrics::DaemonMetrics(common::telemetry::Registry& registry, std::string 
   });
 }
 
+void AddTransportMetrics(common::telemetry::Registry& registry, std::function<SentBytes()> sent) {
+  auto& bytes = registry.AddGauge({"dragonfly_client_piece_sent_bytes",
+                                   "Bytes of pieces that went to children, since the start.",
+                                   {"transport"}});
+  registry.OnScrape([&bytes, sent = std::move(sent)] {
+    const SentBytes now = sent();
+    bytes.With({"tcp"}).Set(static_cast<double>(now.tcp));
+    bytes.With({"grpc"}).Set(static_cast<double>(now.grpc));
+  });
+}
+
 void DaemonMetrics::OnTaskStarted(const task::TaskLabels& labels) {
   task_total_.With(ValuesOf(labels)).Add();
   concurrent_tasks_.With(ValuesOf(labels)).Add(1);

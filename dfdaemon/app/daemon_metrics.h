@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string>
 
 #include "common/telemetry/metrics.h"
@@ -35,6 +37,15 @@ class DaemonMetrics final : public task::TaskMetrics {
   Counters& backend_failures_;
   Distributions& backend_duration_;
 };
+
+// Bytes of pieces that went to children, by transport.
+struct SentBytes {
+  uint64_t tcp = 0;
+  uint64_t grpc = 0;
+};
+// Ours. `sent` is asked at every scrape, on the scraping thread; what it looks at outlives the
+// server of the metrics.
+void AddTransportMetrics(common::telemetry::Registry& registry, std::function<SentBytes()> sent);
 
 // 0 for nothing, 1 below 1 MiB, ... 20: upstream's classes of content sizes.
 int TaskSizeLevel(uint64_t bytes);

@@ -240,6 +240,7 @@ absl::Status GrpcParentDialer::SetTarget(State& state, const std::string& ip, in
   if (!allowed.ok()) return allowed;
   transfer::PieceTarget target;
   target.endpoint = endpoint;
+  target.rpc_endpoint = state.endpoint;
   target.keepalive = agreed.Has(common::rpc::kKeepalive);
   target.tls = tls;
   state.target = target;

@@ -12,6 +12,7 @@
 #include "dfdaemon/service/holding_announcer.h"
 #include "dfdaemon/service/sync_pieces_call.h"
 #include "dfdaemon/service/task_calls.h"
+#include "dfdaemon/transfer/grpc/piece_methods.h"
 #include "proto/dfdaemon_v2.grpc.pb.h"
 
 namespace dragonfly::dfdaemon::service {
@@ -56,10 +57,11 @@ class SyncHostCall : public rpc::StreamEvents {
   bool over_ = false;
 };
 
-class UploadService final : public v2::DfdaemonUpload::CallbackService {
+class UploadService final : public transfer::grpc::PieceMethods {
  public:
   explicit UploadService(UploadDeps deps)
-      : deps_(std::move(deps)),
+      : PieceMethods(*deps.pieces),
+        deps_(std::move(deps)),
         loop_{deps_.service.executor, deps_.service.group, deps_.service.scope},
         holdings_(deps_.service) {}
 

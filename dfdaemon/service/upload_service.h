@@ -12,13 +12,18 @@ namespace grpc {
 class Service;
 }  // namespace grpc
 
+namespace dragonfly::dfdaemon::transfer::grpc {
+class GrpcPieceServer;
+}  // namespace dragonfly::dfdaemon::transfer::grpc
+
 namespace dragonfly::dfdaemon::service {
 
 // What children are told of the piece server, beside what all calls need.
 struct UploadDeps {
   ServiceDeps service;
   node::HostMonitor* monitor = nullptr;
-  std::string ip;  // literal; where the piece server is reached
+  transfer::grpc::GrpcPieceServer* pieces = nullptr;  // answers the piece RPCs
+  std::string ip;                                     // literal; where the piece server is reached
   uint16_t tcp_port = 4005;
   uint16_t quic_port = 4006;
   common::rpc::ExtensionSet extensions;  // spoken on SyncPieces and SyncHost
@@ -27,7 +32,8 @@ struct UploadDeps {
 };
 
 // dfdaemon.v2.DfdaemonUpload, for other nodes and schedulers (TCP): what pieces are here, how busy
-// this host is, and downloads that a scheduler triggers on a seed peer. Paths of this host are
+// this host is, the pieces themselves for children that ask by RPC, and downloads that a scheduler
+// triggers on a seed peer. Paths of this host are
 // never accepted. Calls that this version does not know answer UNIMPLEMENTED.
 std::unique_ptr<::grpc::Service> MakeUploadService(UploadDeps deps);
 

@@ -15,11 +15,11 @@ namespace {
 
 constexpr std::align_val_t kPage{4096};
 
-BlockPool::Memory Allocate(size_t size) {
-  return BlockPool::Memory(static_cast<std::byte*>(::operator new(size, kPage)));
-}
-
 }  // namespace
+
+BlockPool::Memory BlockPool::Allocate(size_t bytes) {
+  return Memory(static_cast<std::byte*>(::operator new(bytes, kPage)));
+}
 
 void BlockPool::Free::operator()(std::byte* memory) const { ::operator delete(memory, kPage); }
 

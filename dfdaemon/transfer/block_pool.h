@@ -28,6 +28,7 @@ class BlockPool {
   };
   // Begins on a page, for the sake of the kernel's copies.
   using Memory = std::unique_ptr<std::byte[], Free>;
+  static Memory Allocate(size_t bytes);
 
   // One buffer, given back when this is destroyed. Hold none across a wait for a peer: slow peers
   // would starve the others.

@@ -55,6 +55,8 @@ class PieceSink {
 // A parent's piece server.
 struct PieceTarget {
   common::net::Endpoint endpoint;
+  // Where the same parent answers RPCs, if that is another place: for pieces over gRPC.
+  std::optional<common::net::Endpoint> rpc_endpoint;
   bool keepalive = false;  // extension keepalive/1 was agreed: several requests on one connection
   bool tls = false;        // extension piece-tls/1 was agreed
 };

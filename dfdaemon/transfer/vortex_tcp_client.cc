@@ -12,6 +12,7 @@
 #include "common/crypto/tls_stream.h"
 #include "common/status/reason.h"
 #include "common/status/strings.h"
+#include "dfdaemon/transfer/head_check.h"
 #include "dfdaemon/transfer/idle_streams.h"
 
 namespace dragonfly::dfdaemon::transfer {
@@ -26,10 +27,6 @@ namespace {
 
 // So much is read without a look at the event loop.
 constexpr size_t kBytesPerTurn = size_t{1} << 20;
-
-std::string PieceName(const PieceRequest& request) {
-  return absl::StrCat("piece ", request.number, " of ", common::id::ToString(request.key));
-}
 
 PieceHead HeadOf(vortex::Metadata metadata) {
   PieceHead head;
@@ -61,7 +58,6 @@ class VortexTcpClient::Connection {
   async::Co<absl::Status> ReadError();
   async::Co<absl::Status> ReadMetadata();
   async::Co<absl::Status> ReadBody(PieceSink& sink);
-  absl::Status CheckAgainstRequest(const vortex::Metadata& metadata) const;
   absl::Status Protocol(std::string_view what) const;
   absl::Status Broken(const absl::Status& status, std::string_view doing) const;
 
@@ -244,27 +240,11 @@ async::Co<absl::Status> VortexTcpClient::Connection::ReadMetadata() {
   absl::StatusOr<vortex::Metadata> metadata =
       vortex::DecodeMetadata(bytes, impl_.options.max_piece_bytes);
   if (!metadata.ok()) co_return Protocol(MessageOf(metadata.status()));
-  absl::Status checked = CheckAgainstRequest(*metadata);
-  if (!checked.ok()) co_return checked;
-  if (!metadata->crc32.has_value()) ++impl_.stats.pieces_without_digest;
   head_ = HeadOf(std::move(*metadata));
+  const std::string contradiction = ContradictionOf(head_, request_);
+  if (!contradiction.empty()) co_return Protocol(contradiction);
+  if (!head_.crc32.has_value()) ++impl_.stats.pieces_without_digest;
   co_return absl::OkStatus();
-}
-
-absl::Status VortexTcpClient::Connection::CheckAgainstRequest(
-    const vortex::Metadata& metadata) const {
-  const auto differs = [this](std::string_view what, uint64_t asked, uint64_t said) {
-    return Protocol(StdView(absl::StrCat(common::status::Sv(what), " ", said, " where ", asked,
-                                         " was asked for: parent and child cut the task "
-                                         "differently, or the parent lies")));
-  };
-  if (metadata.number != request_.number)
-    return differs("number", request_.number, metadata.number);
-  if (metadata.offset != request_.offset)
-    return differs("offset", request_.offset, metadata.offset);
-  if (metadata.length != request_.length)
-    return differs("length", request_.length, metadata.length);
-  return absl::OkStatus();
 }
 
 async::Co<absl::Status> VortexTcpClient::Connection::ReadBody(PieceSink& sink) {

@@ -39,6 +39,7 @@ class Configuration(ClusterTest):
         check("storage: 7\n", "storage", "section")
         check("storage: {dir: relative}\n", "storage.dir", "relative", "absolute")
         check("download:\n  protocol: quick\n", "download.protocol", "quick", "tcp")
+        check("download:\n  protocol: quic\n", "download.protocol", "quic", "tcp or grpc")
         check("a: [1\n", "c.yaml")
         check("manager:\n  addr: http://manager:65003\n", ":2:", "manager", "dynconfig.yaml")
         check("upload:\n  server:\n    caCert: /ca.pem\n", "upload.server.caCert", "plaintext")

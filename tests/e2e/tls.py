@@ -57,6 +57,21 @@ class Tls(ClusterTest):
                 pass
         seed.wait_log("asked for pieces in plaintext")
 
+    def test_pieces_over_grpc(self):
+        origin = self.origin(NginxOrigin)
+        size = by_size(32, 1024) * MIB
+        digest = origin.put("f", size)
+        cluster = self.secured(peers=2, start=False)
+        for daemon in cluster.daemons:
+            daemon.override["download"] = {"protocol": "grpc"}
+        cluster.start()
+        for download in [cluster.dfget(peer, origin.url("f"), wait=None) for peer in cluster.peers]:
+            self.assertDone(download.wait(), digest)
+        self.assertLessEqual(origin.bytes(), size * 1.02)
+        sent = {name: sum(node.metric(f'^dragonfly_client_piece_sent_bytes.*"{name}"') for node in cluster.daemons)
+                for name in ("tcp", "grpc")}
+        self.assertEqual(sent, {"tcp": 0, "grpc": 2 * size})
+
     def test_downloads_go_on_while_certificates_rotate(self):
         origin = self.origin(NginxOrigin)
         digests = {f"f{k}": origin.put(f"f{k}", 5 * MIB + k) for k in range(20)}

@@ -9,6 +9,7 @@
 #include "common/status/checked_cast.h"
 #include "common/status/reason.h"
 #include "common/status/strings.h"
+#include "dfdaemon/transfer/vortex/piece_text.h"
 
 namespace dragonfly::dfdaemon::transfer::vortex {
 namespace {
@@ -16,10 +17,6 @@ namespace {
 using common::id::TaskKind;
 using common::status::ErrorReason;
 using common::status::StdView;
-using common::status::Sv;
-
-constexpr std::string_view kDigestPrefix = "crc32:";
-constexpr size_t kMaxDigestBytes = kDigestPrefix.size() + 10;  // digits of 2^32 - 1
 
 absl::Status Violation(const std::string& message) {
   return common::status::MakeStatus(absl::StatusCode::kInvalidArgument,
@@ -85,82 +82,6 @@ class Writer {
  private:
   std::vector<std::byte> bytes_;
 };
-
-// Bytes of the UTF-8 sequence that `text` begins with, 0 if it begins with none (RFC 3629: no
-// overlong forms, no surrogates, nothing beyond U+10FFFF).
-size_t Utf8SequenceLength(std::string_view text) {
-  const auto at = [&text](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t first = at(0);
-  if (first < 0x80) return 1;
-  size_t length = 0;
-  uint8_t low = 0x80;
-  uint8_t high = 0xbf;
-  if (first >= 0xc2 && first <= 0xdf) {
-    length = 2;
-  } else if (first >= 0xe0 && first <= 0xef) {
-    length = 3;
-    if (first == 0xe0) low = 0xa0;
-    if (first == 0xed) high = 0x9f;
-  } else if (first >= 0xf0 && first <= 0xf4) {
-    length = 4;
-    if (first == 0xf0) low = 0x90;
-    if (first == 0xf4) high = 0x8f;
-  }
-  if (length == 0 || text.size() < length) return 0;
-  if (at(1) < low || at(1) > high) return 0;
-  for (size_t i = 2; i < length; ++i) {
-    if ((at(i) & 0xc0) != 0x80) return 0;
-  }
-  return length;
-}
-
-bool IsControl(char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; }
-
-// `text` with every byte that is no printable UTF-8 replaced: it goes to logs and statuses.
-std::string Printable(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  while (!text.empty()) {
-    const size_t length = Utf8SequenceLength(text);
-    if (length == 0 || IsControl(text.front())) {
-      out.push_back('?');
-      text.remove_prefix(1);
-    } else {
-      out.append(text.substr(0, length));
-      text.remove_prefix(length);
-    }
-  }
-  return out;
-}
-
-bool IsPrintableUtf8(std::string_view text) {
-  while (!text.empty()) {
-    const size_t length = Utf8SequenceLength(text);
-    if (length == 0 || IsControl(text.front())) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
-// "crc32:<1 to 10 digits>" or nothing at all.
-absl::StatusOr<std::optional<uint32_t>> ParseDigest(std::string_view digest) {
-  if (digest.empty()) return std::optional<uint32_t>();
-  const auto bad = [&digest] {
-    return Violation("digest \"" + Printable(digest.substr(0, 64)) +
-                     "\" is not crc32: with 1 to 10 digits");
-  };
-  if (!digest.starts_with(kDigestPrefix)) return bad();
-  digest.remove_prefix(kDigestPrefix.size());
-  if (digest.empty() || digest.size() > 10) return bad();
-  uint64_t value = 0;
-  for (char c : digest) {
-    if (c < '0' || c > '9') return bad();
-    value = value * 10 + static_cast<uint64_t>(c - '0');
-  }
-  const std::optional<uint32_t> crc = common::status::CheckedCast<uint32_t>(value);
-  if (!crc.has_value()) return bad();
-  return crc;
-}
 
 }  // namespace
 
@@ -255,9 +176,10 @@ absl::StatusOr<Request> DecodeRequest(const Header& header,
 std::vector<std::byte> EncodeContentHead(uint8_t packet_id, TaskKind kind,
                                          const Metadata& metadata) {
   std::string digest;
-  if (metadata.crc32.has_value()) digest = absl::StrCat(Sv(kDigestPrefix), *metadata.crc32);
+  if (metadata.crc32.has_value()) digest = FormatPieceDigest(*metadata.crc32);
   std::string_view parent_id = metadata.parent_id;
-  if (parent_id.size() > kMaxMetadataBytes - kMinMetadataBytes - kMaxDigestBytes) parent_id = {};
+  if (parent_id.size() > kMaxMetadataBytes - kMinMetadataBytes - kMaxPieceDigestBytes)
+    parent_id = {};
   const auto size = static_cast<uint32_t>(kMinMetadataBytes + digest.size() + parent_id.size());
 
   Writer writer(kHeaderBytes + kMetadataLengthBytes + size);
@@ -314,9 +236,10 @@ absl::StatusOr<Metadata> DecodeMetadata(std::span<const std::byte> bytes,
     return Violation("offset plus length of the piece overflow");
   if (!IsPrintableUtf8(parent_id)) return Violation("parent id that is not printable UTF-8");
   metadata.parent_id = parent_id;
-  absl::StatusOr<std::optional<uint32_t>> crc32 = ParseDigest(digest);
-  if (!crc32.ok()) return crc32.status();
-  metadata.crc32 = *crc32;
+  if (!ParsePieceDigest(digest, metadata.crc32)) {
+    return Violation("digest \"" + Printable(digest.substr(0, 64)) +
+                     "\" is not crc32: with 1 to 10 digits");
+  }
   return metadata;
 }
 

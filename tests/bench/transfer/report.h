@@ -25,8 +25,8 @@ struct Series {
 };
 
 struct Bar {
-  double max_cpu_ratio = 1.5;
-  uint64_t max_rss_anon_kib = 96 * 1024;
+  double max_cpu_ratio = 0;
+  uint64_t max_rss_anon_kib = 0;
 };
 
 struct Verdict {
@@ -35,6 +35,7 @@ struct Verdict {
   double cpu_ratio = 0;
   double speed_ratio = 0;
   uint64_t rss_anon_kib = 0;
+  Bar bar;
   bool passed = false;
 };
 
@@ -42,11 +43,10 @@ struct Verdict {
 Verdict Judge(const std::vector<Series>& series, uint64_t bytes, const std::string& candidate,
               const Bar& bar);
 // A table for people.
-void Print(const std::vector<Series>& series, uint64_t bytes, const Verdict& verdict,
-           const Bar& bar);
+void Print(const std::vector<Series>& series, uint64_t bytes, const std::vector<Verdict>& verdicts);
 // Everything, with machine, kernel and the command to repeat it.
 void WriteJson(const std::string& path, const std::string& command, uint64_t seed,
-               const std::vector<Series>& series, uint64_t bytes, const Verdict& verdict,
-               const Bar& bar);
+               const std::vector<Series>& series, uint64_t bytes,
+               const std::vector<Verdict>& verdicts);
 
 }  // namespace dragonfly::bench

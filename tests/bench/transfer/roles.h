@@ -15,14 +15,15 @@ struct RoleOptions {
   size_t connections = 1;
   size_t cores = 2;
   uint64_t seed = 1;
-  std::string engine = "read";  // of the server: read or sendfile
+  std::string engine = "read";       // of the server: read or sendfile
+  std::string transport = "vortex";  // of pieces: vortex or grpc
 };
 
 // Our piece server over a store that has everything. Greeting: the port.
-void RunVortexParent(const RoleOptions& options);
+void RunPieceParent(const RoleOptions& options);
 // Our client into a store of its own. Command `run PORT KEEPALIVE`: fetches the whole content into
 // a new task and answers with the seconds that it took.
-void RunVortexChild(const RoleOptions& options);
+void RunPieceChild(const RoleOptions& options);
 
 // The baseline: a file behind plain sockets. Greeting: the port.
 void RunRawParent(const RoleOptions& options);

@@ -206,7 +206,9 @@ class Download:
 
 
 class Cluster:
-    def __init__(self, peers=2, seeds=1, schedulers=1, ip="127.0.0.1"):
+    """`daemon_override` goes over the configuration of every seed peer and peer."""
+
+    def __init__(self, peers=2, seeds=1, schedulers=1, ip="127.0.0.1", daemon_override=None):
         self.ip = ip
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="dragonfly-e2e-"))
         self.ports = Ports(ip)
@@ -215,6 +217,7 @@ class Cluster:
         self.peers = [Daemon(self, f"peer{k}", False) for k in range(1, peers + 1)]
         for daemon in self.daemons:
             daemon.use_schedulers(*self.scheduler_addresses())
+            daemon.override = merged(daemon.override, daemon_override or {})
 
     @property
     def scheduler(self):

@@ -53,6 +53,7 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"dfdaemon/core", {"common/status", "common/id"}},
     {"dfdaemon/storage", {"dfdaemon/core", "common/*"}},
     {"dfdaemon/transfer", {"dfdaemon/core", "common/*"}},
+    {"dfdaemon/transfer/grpc", {"dfdaemon/core", "dfdaemon/transfer", "common/*", "proto"}},
     {"dfdaemon/upload", {"dfdaemon/core", "dfdaemon/storage", "dfdaemon/transfer", "common/*"}},
     {"dfdaemon/source", {"dfdaemon/core", "common/*"}},
     {"dfdaemon/node", {"dfdaemon/core", "dfdaemon/transfer", "common/*", "proto"}},
@@ -60,8 +61,8 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
      {"dfdaemon/core", "dfdaemon/storage", "dfdaemon/transfer", "dfdaemon/upload",
       "dfdaemon/source", "dfdaemon/node", "common/*"}},
     {"dfdaemon/service",
-     {"dfdaemon/core", "dfdaemon/storage", "dfdaemon/upload", "dfdaemon/source", "dfdaemon/node",
-      "dfdaemon/task", "common/*", "proto"}},
+     {"dfdaemon/core", "dfdaemon/storage", "dfdaemon/transfer/grpc", "dfdaemon/upload",
+      "dfdaemon/source", "dfdaemon/node", "dfdaemon/task", "common/*", "proto"}},
     {"dfdaemon/app", {"dfdaemon/*", "common/*", "proto"}},
     {"dfdaemon", {"dfdaemon/*", "common/*", "proto"}},
 
@@ -96,11 +97,13 @@ fs::path Root() {
   return root != nullptr ? fs::path(root) : fs::current_path();
 }
 
-// The module a repository path belongs to: its folder without testing/ at the end; all generated
-// and written headers straight below proto/ are "proto".
+// The module a repository path belongs to: its folder without testing/ at the end, or the one above
+// it where the table has no row of its own for a folder so deep; all generated and written headers
+// straight below proto/ are "proto".
 std::string ModuleOf(fs::path path) {
   fs::path folder = path.parent_path();
-  while (folder.filename() == "testing" || std::distance(folder.begin(), folder.end()) > 2) {
+  while (folder.filename() == "testing" || (std::distance(folder.begin(), folder.end()) > 2 &&
+                                            !kAllowed.contains(folder.generic_string()))) {
     folder = folder.parent_path();
   }
   return folder.generic_string();

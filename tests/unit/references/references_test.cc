@@ -57,6 +57,7 @@ TEST(References, KeysOfSchedulerYaml) {
 TEST(References, Metrics) {
   common::telemetry::Registry daemon;
   dfdaemon::app::DaemonMetrics daemon_metrics(daemon, "/");
+  dfdaemon::app::AddTransportMetrics(daemon, {});  // is not scraped
   dfdaemon::upload::UploadMetrics upload_metrics(daemon);
   common::telemetry::Registry scheduling;
   scheduler::service::SchedulerMetrics scheduler_metrics(scheduling);

@@ -13,6 +13,7 @@
 #include "dfdaemon/transfer/vortex_tcp_client.h"
 #include "dfdaemon/transfer/vortex_tcp_server.h"
 #include "dfdaemon/upload/store_piece_provider.h"
+#include "tests/bench/transfer/grpc_transport.h"
 #include "tests/bench/transfer/process.h"
 #include "tests/bench/transfer/roles.h"
 
@@ -113,7 +114,7 @@ class Child {
         store_(OpenStore(options)),
         runtime_(options.cores, "child"),
         pool_(kPoolBlock, kPoolBudget),
-        client_(transfer::VortexTcpClientOptions(), Executors(runtime_), pool_) {}
+        client_(MakeClient()) {}
 
   std::string Run(const std::string& command) {
     std::istringstream in(command);
@@ -142,6 +143,11 @@ class Child {
   }
 
  private:
+  std::unique_ptr<transfer::PieceClient> MakeClient() {
+    if (options_.transport == "grpc") return MakeGrpcClient();
+    return std::make_unique<transfer::VortexTcpClient>(transfer::VortexTcpClientOptions(),
+                                                       Executors(runtime_), pool_);
+  }
   async::Co<void> FetchPieces(async::CancelScope& scope, transfer::PieceTarget target) {
     const core::Geometry geometry = file_->meta().geometry;
     while (next_ < *geometry.piece_count()) {
@@ -152,7 +158,7 @@ class Child {
       request.offset = geometry.offset_of(number);
       request.length = geometry.length_of(number);
       StoreSink sink(*file_);
-      absl::Status fetched = co_await client_.Fetch(scope, target, request, sink);
+      absl::Status fetched = co_await client_->Fetch(scope, target, request, sink);
       Check(fetched, "fetching");
       Check(sink.Commit(), "committing");
     }
@@ -162,14 +168,20 @@ class Child {
   std::unique_ptr<storage::ContentStore> store_;
   async::Runtime runtime_;
   transfer::BlockPool pool_;
-  transfer::VortexTcpClient client_;
+  const std::unique_ptr<transfer::PieceClient> client_;
   std::shared_ptr<storage::TaskFile> file_;
   core::PieceNumber next_ = 0;
 };
 
+void ServeUntilTheEnd(uint16_t port) {
+  ServeCommands(
+      std::to_string(port),
+      [](void*, const std::string&) { return std::string("error unknown command"); }, nullptr);
+}
+
 }  // namespace
 
-void RunVortexParent(const RoleOptions& options) {
+void RunPieceParent(const RoleOptions& options) {
   std::unique_ptr<storage::ContentStore> store = OpenStore(options);
   std::shared_ptr<storage::TaskFile> file = CreateTask(*store, options);
   FillStore(*file, options);
@@ -177,18 +189,21 @@ void RunVortexParent(const RoleOptions& options) {
   transfer::BlockPool pool(kPoolBlock, kPoolBudget);
   upload::StorePieceProvider provider(upload::StorePieceProviderOptions(), *store,
                                       common::os::PosixEnv().clock(), nullptr, nullptr);
+  if (options.transport == "grpc") {
+    const GrpcParent server(Executors(runtime), provider);
+    ServeUntilTheEnd(server.port());
+    return;
+  }
   transfer::VortexTcpServerOptions server_options;
   server_options.endpoint.ip = common::net::IpAddress::V4({127, 0, 0, 1});
   server_options.send_engine = options.engine == "sendfile" ? transfer::SendEngine::kSendFile
                                                             : transfer::SendEngine::kReadSend;
   transfer::VortexTcpServer server(server_options, Executors(runtime), provider, pool);
   Check(server.Start(), "starting the server");
-  ServeCommands(
-      std::to_string(server.endpoint().port),
-      [](void*, const std::string&) { return std::string("error unknown command"); }, nullptr);
+  ServeUntilTheEnd(server.endpoint().port);
 }
 
-void RunVortexChild(const RoleOptions& options) {
+void RunPieceChild(const RoleOptions& options) {
   Child child(options);
   ServeCommands(
       "ready",

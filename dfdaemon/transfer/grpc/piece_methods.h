@@ -1,0 +1,42 @@
+#pragma once
+
+// The piece RPCs as methods of a service. Includes gRPC: for service sources only.
+
+#include "common/id/task_key.h"
+#include "dfdaemon/transfer/grpc/grpc_piece_server.h"
+#include "proto/dfdaemon_v2.grpc.pb.h"
+
+namespace dragonfly::dfdaemon::transfer::grpc {
+
+using Upload = ::dfdaemon::v2::DfdaemonUpload;
+// Registers the three methods raw: they get and give bytes.
+using RawPieceMethods = Upload::WithRawCallbackMethod_DownloadPiece<
+    Upload::WithRawCallbackMethod_DownloadPersistentPiece<
+        Upload::WithRawCallbackMethod_DownloadPersistentCachePiece<Upload::CallbackService>>>;
+
+// A DfdaemonUpload whose piece RPCs are answered by a piece server, which outlives it.
+class PieceMethods : public RawPieceMethods {
+ public:
+  explicit PieceMethods(GrpcPieceServer& pieces) : pieces_(pieces) {}
+
+  ::grpc::ServerUnaryReactor* DownloadPiece(::grpc::CallbackServerContext* context,
+                                            const ::grpc::ByteBuffer* request,
+                                            ::grpc::ByteBuffer* response) final {
+    return pieces_.Serve(common::id::TaskKind::kStandard, context, request, response);
+  }
+  ::grpc::ServerUnaryReactor* DownloadPersistentPiece(::grpc::CallbackServerContext* context,
+                                                      const ::grpc::ByteBuffer* request,
+                                                      ::grpc::ByteBuffer* response) final {
+    return pieces_.Serve(common::id::TaskKind::kPersistent, context, request, response);
+  }
+  ::grpc::ServerUnaryReactor* DownloadPersistentCachePiece(::grpc::CallbackServerContext* context,
+                                                           const ::grpc::ByteBuffer* request,
+                                                           ::grpc::ByteBuffer* response) final {
+    return pieces_.Serve(common::id::TaskKind::kPersistentCache, context, request, response);
+  }
+
+ private:
+  GrpcPieceServer& pieces_;
+};
+
+}  // namespace dragonfly::dfdaemon::transfer::grpc

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "common/async/co.h"
+#include "dfdaemon/transfer/piece_transfer.h"
+
+namespace dragonfly::bench {
+
+// The gRPC ends of the benchmark, behind the interfaces that the roles use anyway.
+std::unique_ptr<dfdaemon::transfer::PieceClient> MakeGrpcClient();
+
+class GrpcParent {
+ public:
+  GrpcParent(std::vector<common::async::Executor> executors,
+             dfdaemon::transfer::PieceProvider& provider);
+  ~GrpcParent();
+  uint16_t port() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dragonfly::bench
