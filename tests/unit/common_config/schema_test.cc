@@ -187,9 +187,9 @@ TEST(ParseYaml, RefusesWhatCouldGrowWithoutEnd) {
 TEST(ParseYaml, KnowsLinesAndQuotes) {
   const absl::StatusOr<Value> value = ParseYaml("a: 1\nb:\n  - \"null\"\n  - null\n", "f");
   ASSERT_TRUE(value.ok()) << value.status();
-  EXPECT_EQ(value->map[1].second.list[0].kind, Value::Kind::kScalar);
-  EXPECT_EQ(value->map[1].second.list[1].kind, Value::Kind::kNull);
-  EXPECT_EQ(value->map[1].second.list[1].line, 4);
+  EXPECT_EQ(value->map[1].value.list[0].kind, Value::Kind::kScalar);
+  EXPECT_EQ(value->map[1].value.list[1].kind, Value::Kind::kNull);
+  EXPECT_EQ(value->map[1].value.list[1].line, 4);
 }
 
 }  // namespace
