@@ -34,7 +34,9 @@ HeadParse ParseRequestHead(std::string_view data, size_t max_line_bytes, size_t 
   if ((line == std::string_view::npos ? data.size() : line) > max_line_bytes) return Refused(414);
   // Beast looks at its limit only when it has a whole field.
   const size_t head_end = data.find("\r\n\r\n");
-  if ((head_end == std::string_view::npos ? data.size() : head_end) > max_header_bytes) {
+  // Three of the bytes that are here may belong to the end that is still to come.
+  const size_t at_least = data.size() - std::min<size_t>(data.size(), 3);
+  if ((head_end == std::string_view::npos ? at_least : head_end) > max_header_bytes) {
     return Refused(431);
   }
 

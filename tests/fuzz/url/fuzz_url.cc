@@ -35,7 +35,7 @@ void TryNormalised(std::string_view text) {
   const auto again = id::Url::Parse(written);
   FUZZ_CHECK(again.ok());
   FUZZ_CHECK(again->ToString() == written);
-  FUZZ_CHECK(std::ranges::all_of(written, [](char c) { return c > 0x20 && c < 0x7f; }));
+  FUZZ_CHECK(std::ranges::all_of(written, [](char c) { return c >= 0x20 && c < 0x7f; }));
 }
 
 void TryTaskId(std::string_view text, const std::vector<std::string>& filtered) {
