@@ -147,6 +147,17 @@ TEST(Schema, KeysThatSomebodyMayRelyOnAreRefusedUnlessTheyAreEmpty) {
   EXPECT_EQ(ErrorOf("section:\n  tls:\n"), "");
 }
 
+TEST(Schema, ControlCharactersReadBackTheSame) {
+  Example example;
+  Schema schema = SchemaOf(example);
+  ASSERT_TRUE(schema.Load("section:\n  name: \"a\\nb\\t\\x01\\x7f \\\\n \"\n", "f").ok());
+  ASSERT_EQ(example.name, "a\nb\t\x01\x7f \\n ");
+  Example again;
+  Schema other = SchemaOf(again);
+  ASSERT_TRUE(other.Load(schema.PrintYaml(), "printed").ok()) << schema.PrintYaml();
+  EXPECT_EQ(again.name, example.name);
+}
+
 TEST(Schema, WhatItPrintsReadsBackTheSame) {
   Example example;
   Schema schema = SchemaOf(example);
