@@ -73,6 +73,8 @@ HeadParse ParseRequestHead(std::string_view data, size_t max_line_bytes, size_t 
     out.head.headers.emplace_back(std::string(name.data(), name.size()),
                                   std::string(value.data(), value.size()));
   }
+  // Beast takes a length that is said twice if it is the same. Whoever is in front of us may not.
+  if (FindAll(out.head.headers, "Content-Length").size() > 1) return Refused(400);
   out.head.keep_alive = message.keep_alive();
   const auto length = parser.content_length();
   out.head.has_body = parser.chunked() || (length.has_value() && *length > 0);

@@ -30,6 +30,15 @@ TEST(RequestHeadTest, AHeadAtItsLimitIsReadHoweverItsBytesArrive) {
   EXPECT_EQ(ParseRequestHead(longer, 8192, limit).status, 431);
 }
 
+TEST(RequestHeadTest, ALengthThatIsSaidTwiceIsRefused) {
+  for (const char* second : {"3", "4"}) {
+    const std::string head =
+        std::string("POST / HTTP/1.1\r\nContent-Length: 3\r\ncontent-length: ") + second +
+        "\r\n\r\nabc";
+    EXPECT_EQ(Parse(head).status, 400) << second;
+  }
+}
+
 TEST(RequestHeadTest, ReadsOneHeadAndLeavesTheRest) {
   const std::string first = "GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\n\r\n";
   const HeadParse got = Parse(first + "GET /next");
