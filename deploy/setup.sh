@@ -12,9 +12,10 @@ build_packages=(
 )
 test_packages=(nginx-light openssl python3 curl procps)
 lint_packages=(clang-format-16)
+fuzz_packages=(clang-16 libclang-rt-16-dev)
 
 missing=()
-for package in "${build_packages[@]}" "${test_packages[@]}" "${lint_packages[@]}"; do
+for package in "${build_packages[@]}" "${test_packages[@]}" "${lint_packages[@]}" "${fuzz_packages[@]}"; do
   state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
   [ "$state" = installed ] || missing+=("$package")
 done

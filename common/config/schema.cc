@@ -35,7 +35,7 @@ bool IsEmpty(const Value& value) {
   return (value.kind != Value::Kind::kScalar || value.scalar.empty()) &&
          std::all_of(value.list.begin(), value.list.end(), IsEmpty) &&
          std::all_of(value.map.begin(), value.map.end(),
-                     [](const auto& entry) { return IsEmpty(entry.second); });
+                     [](const auto& entry) { return IsEmpty(entry.value); });
 }
 
 }  // namespace

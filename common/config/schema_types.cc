@@ -35,10 +35,19 @@ absl::Status Wrong(const Value& value, std::string_view expected) {
                             absl::StrCat(got, " is not ", status::Sv(expected)));
 }
 
+// In double quotes; control characters as \xXX, which a parser would fold or take for the end of
+// the line.
 std::string Quoted(std::string_view text) {
-  if (text.empty()) return "\"\"";
+  constexpr std::string_view kHex = "0123456789abcdef";
   std::string out = "\"";
   for (char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      out += "\\x";
+      out += kHex[byte >> 4U];
+      out += kHex[byte & 0xFU];
+      continue;
+    }
     if (c == '"' || c == '\\') out += '\\';
     out += c;
   }

@@ -2,7 +2,6 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -10,13 +9,19 @@
 namespace dragonfly::common::config {
 
 // A parsed YAML document without the parser: what a schema needs to know of it.
+struct ValueMember;
 struct Value {
   enum class Kind { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
-  int line = 0;                                    // 1-based
-  std::string scalar;                              // of a scalar, as written (quotes removed)
-  std::vector<Value> list;                         // of a list
-  std::vector<std::pair<std::string, Value>> map;  // of a map, in the order of the file
+  int line = 0;                  // 1-based
+  std::string scalar;            // of a scalar, as written (quotes removed)
+  std::vector<Value> list;       // of a list
+  std::vector<ValueMember> map;  // of a map, in the order of the file
+};
+// One key of a map. No std::pair: clang wants the parts of a pair complete inside Value.
+struct ValueMember {
+  std::string key;
+  Value value;
 };
 
 // INVALID_ARGUMENT "name:line: ..." for text that is no YAML, has a key twice, more than 10,000

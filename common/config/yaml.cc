@@ -4,6 +4,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -105,7 +106,7 @@ class Builder : public YAML::EventHandler {
       return;
     }
     level.has_key = false;
-    level.value.map.emplace_back(std::move(level.key), std::move(value));
+    level.value.map.push_back({std::move(level.key), std::move(value)});
   }
 
   Value root_;

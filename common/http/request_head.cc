@@ -34,7 +34,9 @@ HeadParse ParseRequestHead(std::string_view data, size_t max_line_bytes, size_t 
   if ((line == std::string_view::npos ? data.size() : line) > max_line_bytes) return Refused(414);
   // Beast looks at its limit only when it has a whole field.
   const size_t head_end = data.find("\r\n\r\n");
-  if ((head_end == std::string_view::npos ? data.size() : head_end) > max_header_bytes) {
+  // Three of the bytes that are here may belong to the end that is still to come.
+  const size_t at_least = data.size() - std::min<size_t>(data.size(), 3);
+  if ((head_end == std::string_view::npos ? at_least : head_end) > max_header_bytes) {
     return Refused(431);
   }
 
@@ -71,6 +73,8 @@ HeadParse ParseRequestHead(std::string_view data, size_t max_line_bytes, size_t 
     out.head.headers.emplace_back(std::string(name.data(), name.size()),
                                   std::string(value.data(), value.size()));
   }
+  // Beast takes a length that is said twice if it is the same. Whoever is in front of us may not.
+  if (FindAll(out.head.headers, "Content-Length").size() > 1) return Refused(400);
   out.head.keep_alive = message.keep_alive();
   const auto length = parser.content_length();
   out.head.has_body = parser.chunked() || (length.has_value() && *length > 0);

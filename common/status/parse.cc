@@ -175,7 +175,8 @@ absl::StatusOr<absl::Duration> ParseDuration(std::string_view text) {
   }
   if (!any) return Invalid(kWhat, text, kRemedy);
   if (total == absl::InfiniteDuration()) return Invalid(kWhat, text, "it is too long");
-  return total;
+  // A fraction of a nanosecond has no text.
+  return absl::Trunc(total, absl::Nanoseconds(1));
 }
 
 std::string DurationText(absl::Duration duration) {

@@ -21,6 +21,7 @@ endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g")
 set(CMAKE_CXX_FLAGS_ASAN "-O1 -g1 -fno-omit-frame-pointer")
+set(CMAKE_CXX_FLAGS_FUZZ "-O1 -g1 -fno-omit-frame-pointer")
 
 add_library(dragonfly_options INTERFACE)
 target_include_directories(dragonfly_options INTERFACE ${PROJECT_SOURCE_DIR})
@@ -31,7 +32,8 @@ target_compile_options(dragonfly_options INTERFACE
   -Wno-missing-field-initializers  # g++ 12 takes designated initialisers for incomplete ones
   # g++ 12 sees overflows in std::string that are none (its bugs 105329, 105651); headers of the system hide
   # them, precompiled ones do not.
-  -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread
+  -Wno-array-bounds
+  "$<$<CXX_COMPILER_ID:GNU>:-Wno-restrict;-Wno-stringop-overflow;-Wno-stringop-overread>"
   $<$<BOOL:${DRAGONFLY_WERROR}>:-Werror>)
 
 # Hardening, for every target. -ftrivial-auto-var-init=zero and _FORTIFY_SOURCE need optimisation or
@@ -49,6 +51,11 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
   endif()
 elseif(CMAKE_BUILD_TYPE STREQUAL "Asan")
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=address,undefined)
+elseif(CMAKE_BUILD_TYPE STREQUAL "Fuzz")
+  # Every module tells the fuzzer which branches were taken; only the targets have its main (tests/fuzz).
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+    -fsanitize-address-use-after-return=always)
   add_link_options(-fsanitize=address,undefined)
 endif()
 include(CheckPIESupported)

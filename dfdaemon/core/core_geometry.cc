@@ -14,10 +14,6 @@ namespace {
 
 using common::status::ErrorReason;
 
-// More pieces than any real content has; a length that leads to more is a lie or a mistake, and
-// would only cost memory (64 TiB in pieces of 64 MiB).
-constexpr uint64_t kMaxPieces = uint64_t{1} << 20;
-
 uint64_t CountOf(uint64_t content_length, uint64_t piece_length) {
   return content_length / piece_length + (content_length % piece_length == 0 ? 0 : 1);
 }

@@ -15,6 +15,10 @@ inline constexpr uint64_t kBlockBytes = 256 * 1024;
 
 using PieceNumber = uint32_t;
 
+// More pieces than any real content has; a length that leads to more is a lie or a mistake, and
+// would only cost memory (64 TiB in pieces of 64 MiB).
+inline constexpr uint64_t kMaxPieces = uint64_t{1} << 20;
+
 // Where bytes came from; the values are those of common.v2.TrafficType.
 enum class TrafficType : uint8_t { kBackToSource = 0, kRemotePeer = 1, kLocalPeer = 2 };
 

@@ -119,9 +119,10 @@ absl::StatusOr<ContentRange> ParseContentRange(std::string_view text) {
   const auto first = ParseInteger<uint64_t>(span.substr(0, dash));
   const auto last = ParseInteger<uint64_t>(span.substr(dash + 1));
   if (!first || !last || *last < *first) return BadContentRange(text);
-  const auto length = CheckedAdd<uint64_t>(*last - *first, 1);
-  if (!length || (result.total && *last >= *result.total)) return BadContentRange(text);
-  result.range = core::ByteRange{*first, *length};
+  // The end must be a number too: whoever gets the range adds start and length.
+  const auto end = CheckedAdd<uint64_t>(*last, 1);
+  if (!end || (result.total && *last >= *result.total)) return BadContentRange(text);
+  result.range = core::ByteRange{*first, *end - *first};
   return result;
 }
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/digest/crc32.h"
 #include "common/log/log.h"
+#include "common/status/checked_cast.h"
 #include "common/status/reason.h"
 #include "dfdaemon/storage/output.h"
 #include "dfdaemon/storage/task_piece_writer.h"
@@ -29,6 +30,15 @@ std::shared_ptr<common::os::File> Shared(std::unique_ptr<common::os::File> file)
           }};
 }
 
+// Whether a journal's piece lies where the task would have put it.
+bool Fits(const PieceInfo& piece, const Geometry& geometry) {
+  if (piece.number >= core::kMaxPieces) return false;
+  const auto offset =
+      common::status::CheckedMultiply<uint64_t>(piece.number, geometry.piece_length);
+  return offset == piece.offset && piece.length <= geometry.length_of(piece.number) &&
+         common::status::CheckedAdd(piece.offset, piece.length).has_value();
+}
+
 }  // namespace
 
 TaskState::TaskState(JournalWriter& journal, TaskKey key, std::string path, TaskMeta meta)
@@ -38,30 +48,41 @@ TaskState::TaskState(JournalWriter& journal, TaskKey key, std::string path, Task
       meta_(std::move(meta)),
       last_access_(meta_.created_at) {}
 
-void TaskState::Replay(const TaskUpdateRecord& record) { meta_ = record.meta; }
+// A record whose checksum is right and whose content makes no sense is left out: the disk, or
+// another program, has written it.
+void TaskState::Replay(const TaskUpdateRecord& record) {
+  if (record.meta.geometry.piece_length == meta_.geometry.piece_length) meta_ = record.meta;
+}
 
 void TaskState::Replay(const PieceRecord& record, uint32_t stage) {
   const PieceNumber number = record.piece.number;
-  if (pieces_.size() <= number) pieces_.resize(number + 1);
-  Entry& entry = pieces_[number];
-  if (!entry.present) {
-    ++present_;
-    present_bytes_ += record.piece.length;
-  }
-  entry = {record.piece, true, true, stage};
+  if (!Fits(record.piece, meta_.geometry)) return;
+  if (pieces_.size() <= number) pieces_.resize(size_t{number} + 1);
+  Drop(pieces_[number]);
+  ++present_;
+  present_bytes_ += record.piece.length;
+  pieces_[number] = {record.piece, true, true, stage};
 }
 
 void TaskState::Replay(const PieceLostRecord& record) {
-  if (record.number >= pieces_.size() || !pieces_[record.number].present) return;
+  if (record.number < pieces_.size()) Drop(pieces_[record.number]);
+}
+
+void TaskState::Drop(Entry& entry) {
+  if (!entry.present) return;
   --present_;
-  present_bytes_ -= pieces_[record.number].info.length;
-  pieces_[record.number] = {};
+  present_bytes_ -= entry.info.length;
+  entry = {};
 }
 
 void TaskState::Replay(const AccessRecord& record) { last_access_ = record.at; }
 
 void TaskState::EndReplay(uint32_t durable_stage) {
-  for (Entry& entry : pieces_) entry.unchecked = entry.present && entry.stage >= durable_stage;
+  for (Entry& entry : pieces_) {
+    // The content length may have come later.
+    if (entry.present && !Fits(entry.info, meta_.geometry)) Drop(entry);
+    entry.unchecked = entry.present && entry.stage >= durable_stage;
+  }
 }
 
 TaskMeta TaskState::meta() const {

@@ -85,6 +85,8 @@ class TaskState : public std::enable_shared_from_this<TaskState> {
     bool unchecked = false;  // from a journal, and not known to be on the disk
     uint32_t stage = 0;      // while the journal is read
   };
+  // Forgets a piece while the journal is read.
+  void Drop(Entry& entry);
   struct ObserverNode {
     std::recursive_mutex mutex;  // held during a call
     TaskFile::Observer call;     // empty: gone

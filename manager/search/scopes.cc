@@ -13,6 +13,8 @@ using common::status::Sv;
 using nlohmann::json;
 
 constexpr size_t kShownBytes = 128;
+// An object of lists is two deep. Writing a value out again goes as deep as it is nested.
+constexpr int kMaxDepth = 32;
 
 void Skip(std::string_view field, std::string_view value, std::string_view why,
           std::vector<Skipped>& skipped) {
@@ -81,7 +83,17 @@ Scopes ReadScopes(std::string_view text, std::vector<Skipped>& skipped) {
          skipped);
     return scopes;
   }
-  const json object = json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  bool too_deep = false;
+  const auto watch = [&too_deep](int depth, json::parse_event_t, json&) {
+    too_deep = too_deep || depth > kMaxDepth;
+    return !too_deep;
+  };
+  const json object = json::parse(text.begin(), text.end(), watch, /*allow_exceptions=*/false);
+  if (too_deep) {
+    Skip("scopes", text, absl::StrCat("is nested more than ", kMaxDepth, " deep; write it flat"),
+         skipped);
+    return scopes;
+  }
   if (object.is_null()) return scopes;
   if (!object.is_object()) {
     Skip("scopes", text, R"(is not a JSON object; write for example {"idc": "east"})", skipped);

@@ -147,6 +147,17 @@ TEST(Schema, KeysThatSomebodyMayRelyOnAreRefusedUnlessTheyAreEmpty) {
   EXPECT_EQ(ErrorOf("section:\n  tls:\n"), "");
 }
 
+TEST(Schema, ControlCharactersReadBackTheSame) {
+  Example example;
+  Schema schema = SchemaOf(example);
+  ASSERT_TRUE(schema.Load("section:\n  name: \"a\\nb\\t\\x01\\x7f \\\\n \"\n", "f").ok());
+  ASSERT_EQ(example.name, "a\nb\t\x01\x7f \\n ");
+  Example again;
+  Schema other = SchemaOf(again);
+  ASSERT_TRUE(other.Load(schema.PrintYaml(), "printed").ok()) << schema.PrintYaml();
+  EXPECT_EQ(again.name, example.name);
+}
+
 TEST(Schema, WhatItPrintsReadsBackTheSame) {
   Example example;
   Schema schema = SchemaOf(example);
@@ -187,9 +198,9 @@ TEST(ParseYaml, RefusesWhatCouldGrowWithoutEnd) {
 TEST(ParseYaml, KnowsLinesAndQuotes) {
   const absl::StatusOr<Value> value = ParseYaml("a: 1\nb:\n  - \"null\"\n  - null\n", "f");
   ASSERT_TRUE(value.ok()) << value.status();
-  EXPECT_EQ(value->map[1].second.list[0].kind, Value::Kind::kScalar);
-  EXPECT_EQ(value->map[1].second.list[1].kind, Value::Kind::kNull);
-  EXPECT_EQ(value->map[1].second.list[1].line, 4);
+  EXPECT_EQ(value->map[1].value.list[0].kind, Value::Kind::kScalar);
+  EXPECT_EQ(value->map[1].value.list[1].kind, Value::Kind::kNull);
+  EXPECT_EQ(value->map[1].value.list[1].line, 4);
 }
 
 }  // namespace

@@ -17,6 +17,28 @@ using Outcome = HeadParse::Outcome;
 
 HeadParse Parse(std::string_view data) { return ParseRequestHead(data, 8192, 65536); }
 
+TEST(RequestHeadTest, AHeadAtItsLimitIsReadHoweverItsBytesArrive) {
+  const std::string head = "GET / HTTP/1.1\r\nA: " + std::string(40, 'x') + "\r\n\r\n";
+  const size_t limit = head.size() - 4;
+  EXPECT_EQ(ParseRequestHead(head, 8192, limit).outcome, Outcome::kComplete);
+  EXPECT_EQ(ParseRequestHead(head, 8192, limit - 1).status, 431);
+  for (size_t size = 0; size < head.size(); ++size) {
+    EXPECT_EQ(ParseRequestHead(head.substr(0, size), 8192, limit).outcome, Outcome::kNeedMore)
+        << size;
+  }
+  const std::string longer(limit + 4, 'y');
+  EXPECT_EQ(ParseRequestHead(longer, 8192, limit).status, 431);
+}
+
+TEST(RequestHeadTest, ALengthThatIsSaidTwiceIsRefused) {
+  for (const char* second : {"3", "4"}) {
+    const std::string head =
+        std::string("POST / HTTP/1.1\r\nContent-Length: 3\r\ncontent-length: ") + second +
+        "\r\n\r\nabc";
+    EXPECT_EQ(Parse(head).status, 400) << second;
+  }
+}
+
 TEST(RequestHeadTest, ReadsOneHeadAndLeavesTheRest) {
   const std::string first = "GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\n\r\n";
   const HeadParse got = Parse(first + "GET /next");

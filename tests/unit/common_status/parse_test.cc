@@ -58,6 +58,12 @@ TEST(ParseTest, FormattedDurationsReadBack) {
   EXPECT_EQ(DurationText(absl::Minutes(65)), "1h 5m");
 }
 
+TEST(ParseTest, ADurationHasWholeNanoseconds) {
+  EXPECT_EQ(*ParseDuration("1.5ns"), absl::Nanoseconds(1));
+  const absl::Duration months = *ParseDuration("9.9month");
+  EXPECT_EQ(*ParseDuration(DurationText(months)), months);
+}
+
 TEST(ParseTest, ByteSizesDecimalAndBinary) {
   const std::pair<const char*, uint64_t> rows[] = {
       {"0", 0},

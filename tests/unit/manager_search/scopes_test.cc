@@ -69,6 +69,15 @@ TEST(ScopesTest, IsBounded) {
   EXPECT_EQ(skipped.size(), 1U);
 }
 
+TEST(ScopesTest, NestedWithoutEndIsSkippedWhole) {
+  const size_t depth = kMaxScopesBytes / 2 - 16;
+  const std::string text = "{\"idc\":" + std::string(depth, '[') + std::string(depth, ']') + "}";
+  std::vector<Skipped> skipped;
+  EXPECT_EQ(ReadScopes(text, skipped), Scopes());
+  ASSERT_EQ(skipped.size(), 1U);
+  EXPECT_EQ(skipped[0].field, "scopes");
+}
+
 TEST(ScopesTest, WritesWhatItReads) {
   const Scopes scopes = {"e\"ast", "a|b", {"10.0.0.0/8", "fd00::/8"}, {"\\d+"}};
   std::vector<Skipped> skipped;
