@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian 12 lacks to build, test and run this project. Says what it installs; run
-# again, it finds everything there and does nothing. As root, or with sudo.
+# again, it finds everything there and does nothing. As root, or with sudo. --fuzz: what tests/fuzz needs too.
 set -euo pipefail
 
 build_packages=(
@@ -12,7 +12,8 @@ build_packages=(
 )
 test_packages=(nginx-light openssl python3 curl procps)
 lint_packages=(clang-format-16)
-fuzz_packages=(clang-16 libclang-rt-16-dev)
+fuzz_packages=()
+[ "${1:-}" != --fuzz ] || fuzz_packages=(clang-16 libclang-rt-16-dev)
 
 missing=()
 for package in "${build_packages[@]}" "${test_packages[@]}" "${lint_packages[@]}" "${fuzz_packages[@]}"; do

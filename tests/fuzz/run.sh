@@ -39,7 +39,7 @@ if [ ${#targets[@]} -eq 0 ]; then
   exit 2
 fi
 
-[ -z "$setup" ] || deploy/setup.sh
+[ -z "$setup" ] || deploy/setup.sh --fuzz
 build=build/fuzz
 [ -f "$build/build.ninja" ] || cmake --preset fuzz >"/tmp/dragonfly-configure.$$" || {
   cat "/tmp/dragonfly-configure.$$" >&2; rm -f "/tmp/dragonfly-configure.$$"; exit 1; }
