@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -27,8 +28,9 @@ class Dialect {
   virtual std::string GeneratedKey() const = 0;
   // Type of a column that holds such a key of another table.
   virtual std::string KeyReference() const = 0;
-  // Type of a text of at most `max_bytes`.
-  virtual std::string Text(size_t max_bytes) const = 0;
+  // Type of a text of at most `max_characters` (not every engine holds it to that), or of any text.
+  static constexpr size_t kUnboundedText = std::numeric_limits<size_t>::max();
+  virtual std::string Text(size_t max_characters) const = 0;
   // Type of a point in time with milliseconds; values are UTC text "YYYY-MM-DD HH:MM:SS.mmm".
   virtual std::string Timestamp() const = 0;
   // The same with whole seconds, by the name that the original uses (docs/reference/

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
 #include "common/status/reason.h"
 #include "common/status/strings.h"
 #include "manager/store/sql/mysql_session.h"
@@ -38,8 +39,9 @@ class MysqlDialect final : public Dialect {
   }
   std::string KeyReference() const override { return "BIGINT UNSIGNED"; }
   // An index over a longer VARCHAR than this would be refused; LONGTEXT has no limit of use.
-  std::string Text(size_t max_bytes) const override {
-    return max_bytes <= kMaxVarchar ? absl::StrCat("VARCHAR(", max_bytes, ")") : "LONGTEXT";
+  std::string Text(size_t max_characters) const override {
+    return max_characters <= kMaxVarchar ? absl::StrCat("VARCHAR(", max_characters, ")")
+                                         : "LONGTEXT";
   }
   std::string Timestamp() const override { return "DATETIME(3)"; }
   std::string TimestampSeconds() const override { return "TIMESTAMP"; }
@@ -54,13 +56,18 @@ class MysqlDialect final : public Dialect {
   }
 
   absl::Status LockSchema(Connection& connection, absl::Duration wait) override {
-    const std::vector<Value> seconds = {
-        std::max<int64_t>(1, absl::ToInt64Seconds(absl::Ceil(wait, absl::Seconds(1))))};
-    absl::StatusOr<Result> locked =
-        connection.Execute(absl::StrCat("SELECT GET_LOCK(", Sv(kSchemaLock), ", ?)"), seconds);
-    if (!locked.ok()) return locked.status();
-    if (locked->rows.size() == 1 && locked->rows[0].at(0) == Value(int64_t{1}))
-      return absl::OkStatus();
+    // In parts: a longer wait than read_timeout would look like a lost connection.
+    const absl::Time deadline = absl::Now() + wait;
+    do {
+      const absl::Duration part = std::min(deadline - absl::Now(), options_.read_timeout / 2);
+      const std::vector<Value> seconds = {
+          std::max<int64_t>(0, absl::ToInt64Seconds(absl::Floor(part, absl::Seconds(1))))};
+      absl::StatusOr<Result> locked =
+          connection.Execute(absl::StrCat("SELECT GET_LOCK(", Sv(kSchemaLock), ", ?)"), seconds);
+      if (!locked.ok()) return locked.status();
+      if (locked->rows.size() == 1 && locked->rows[0].at(0) == Value(int64_t{1}))
+        return absl::OkStatus();
+    } while (absl::Now() < deadline);
     return common::status::MakeStatus(
         absl::StatusCode::kAborted, common::status::ErrorReason::kConflict,
         absl::StrCat("mysql: another process has been changing the schema for ",

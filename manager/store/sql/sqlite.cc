@@ -212,8 +212,9 @@ class SqliteDialect final : public Dialect {
 
   std::string GeneratedKey() const override { return "INTEGER PRIMARY KEY AUTOINCREMENT"; }
   std::string KeyReference() const override { return "BIGINT UNSIGNED"; }
-  std::string Text(size_t max_bytes) const override {
-    return absl::StrCat("VARCHAR(", max_bytes, ")");
+  std::string Text(size_t max_characters) const override {
+    return max_characters == kUnboundedText ? "TEXT"
+                                            : absl::StrCat("VARCHAR(", max_characters, ")");
   }
   std::string Timestamp() const override { return "DATETIME"; }
   std::string TimestampSeconds() const override { return "TIMESTAMP"; }
