@@ -1,6 +1,7 @@
 #include "manager/store/store.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/random/random.h"
@@ -90,7 +91,8 @@ absl::Status Store::Try(const Work& work, bool in_transaction, bool& lost_safely
 }
 
 absl::Status Store::Run(const Work& work, bool in_transaction) {
-  const absl::Time deadline = absl::Now() + options_.retry_for;
+  const auto deadline =
+      std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(options_.retry_for);
   absl::Duration pause = kFirstPause;
   for (int lost = 0;;) {
     bool lost_safely = false;
@@ -100,7 +102,7 @@ absl::Status Store::Run(const Work& work, bool in_transaction) {
       continue;
     }
     if (!absl::IsAborted(status)) return status;
-    if (absl::Now() >= deadline) {
+    if (std::chrono::steady_clock::now() >= deadline) {
       return Annotate(status,
                       "given up after " + absl::FormatDuration(options_.retry_for) + " of trying");
     }

@@ -305,11 +305,12 @@ absl::StatusOr<TableAccess::Row> TableAccess::Upsert(Row row, std::string_view k
 
 absl::Status TableAccess::DeleteIds(sql::Connection& connection, const std::vector<Value>& ids,
                                     uint64_t& deleted) const {
+  const absl::StatusOr<Clause> where = Where({{0, Comparison::kAnyOf, ids}});
+  if (!where.ok()) return where.status();
   absl::StatusOr<sql::Result> result =
-      connection.Execute(absl::StrCat("DELETE FROM ", shape_.name, " WHERE ",
-                                      shape_.columns[0].name, " IN (", Marks(ids.size()), ")"),
-                         ids);
+      connection.Execute(absl::StrCat("DELETE FROM ", shape_.name, where->text), where->parameters);
   if (!result.ok()) return result.status();
+  if (result->affected_rows == 0) return absl::OkStatus();
   deleted += result->affected_rows;
   for (const models::DependentRows& dependent : shape_.dependents) {
     absl::StatusOr<sql::Result> gone =

@@ -186,6 +186,8 @@ TEST_P(SchemaConformance, RowsThatTheOriginalMarkedDeletedAreNotSeen) {
   EXPECT_EQ(schedulers.List({}, {1, 10})->total, 0U);
   EXPECT_TRUE(absl::IsNotFound(
       schedulers.Update(5, models::Scheduler(), {&models::Scheduler::idc}).status()));
+  EXPECT_TRUE(absl::IsNotFound(schedulers.Delete(5)));
+  EXPECT_EQ(Must("SELECT COUNT(*) FROM scheduler").rows[0][0], sql::Value(int64_t{1}));
 }
 
 TEST_P(SchemaConformance, WhatIsMissingIsAddedAndTheRowsStay) {
