@@ -19,6 +19,12 @@ pkg_check_modules(isal REQUIRED IMPORTED_TARGET libisal)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(libcrypt REQUIRED IMPORTED_TARGET libcrypt)
+# Connector/C++ ships neither a package configuration nor a pkg-config file.
+find_library(MYSQLCPPCONN_LIBRARY mysqlcppconn REQUIRED)
+find_path(MYSQLCPPCONN_INCLUDE_DIR mysql_connection.h REQUIRED)
+add_library(MySQL::connector UNKNOWN IMPORTED)
+set_target_properties(MySQL::connector PROPERTIES
+  IMPORTED_LOCATION ${MYSQLCPPCONN_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${MYSQLCPPCONN_INCLUDE_DIR})
 if(DRAGONFLY_TESTS)
   find_package(GTest REQUIRED)
 endif()

@@ -25,16 +25,25 @@ using Value = std::variant<std::monostate, int64_t, double, std::string, Blob>;
 struct Result {
   std::vector<std::string> columns;
   std::vector<std::vector<Value>> rows;  // of a query
-  uint64_t affected_rows = 0;            // of a change
-  int64_t last_insert_id = 0;            // of an insert into a table with a generated key, else 0
+  uint64_t affected_rows = 0;            // of a change: rows that it met, changed or not
+  int64_t last_insert_id = 0;            // the key that the database made for an insert; else 0, or
+                                         // the key that the statement gave itself
 };
 
 // One connection to a database. Statements are parameterised ("?", in order); there is no way to
 // run text that was put together with values.
 //
+// Transactions are serialisable: what one has read stays true until it commits. Errors
+// other than ABORTED and UNAVAILABLE undo the failed statement only and leave the rest to the
+// caller.
+//
 // Errors: INVALID_ARGUMENT (the statement), ALREADY_EXISTS (a unique key), FAILED_PRECONDITION
-// (another constraint), ABORTED (deadlock or serialisation failure: the transaction was rolled
-// back, try it again), UNAVAILABLE (the database is away; the connection is of no use any more).
+// (another constraint, a value that does not fit its column), ABORTED (deadlock, or another
+// transaction is in the way: try it again), UNAVAILABLE (the database is away; the connection is of
+// no use any more). After ABORTED or UNAVAILABLE inside a transaction all of it has been undone
+// (of UNAVAILABLE from Commit nobody knows), and until Rollback every call answers the same error:
+// what follows can never run outside the transaction by accident. Outside a transaction the
+// statement that was ABORTED has changed nothing.
 // Threading: one thread at a time; calls block, so they are made on a bounded pool.
 class Connection {
  public:
@@ -43,7 +52,7 @@ class Connection {
                                          std::span<const Value> parameters) = 0;
   virtual absl::Status Begin() = 0;
   virtual absl::Status Commit() = 0;
-  virtual absl::Status Rollback() = 0;
+  virtual absl::Status Rollback() = 0;  // OK without a transaction
 };
 
 // Rolls back unless committed: a repository method that returns early leaves nothing behind.

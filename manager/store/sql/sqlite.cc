@@ -6,12 +6,15 @@
 
 #include <atomic>
 #include <limits>
+#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
 #include "common/status/reason.h"
 #include "common/status/strings.h"
+#include "manager/store/sql/engine_connection.h"
 
 namespace dragonfly::manager::store::sql {
 namespace {
@@ -95,12 +98,15 @@ Value Column(sqlite3_stmt* statement, int column) {
   }
 }
 
-class SqliteConnection final : public Connection {
+class SqliteConnection final : public EngineConnection {
  public:
   explicit SqliteConnection(Database database) : database_(std::move(database)) {}
 
-  absl::StatusOr<Result> Execute(std::string_view text,
-                                 std::span<const Value> parameters) override {
+  absl::Status Run(std::string_view text) { return RunStatement(text, {}).status(); }
+
+ protected:
+  absl::StatusOr<Result> RunStatement(std::string_view text,
+                                      std::span<const Value> parameters) override {
     absl::StatusOr<Statement> statement = Prepare(text, parameters);
     if (!statement.ok()) return statement.status();
     Result result;
@@ -125,15 +131,13 @@ class SqliteConnection final : public Connection {
 
   // Takes the lock for writing at once: a transaction that reads first and writes later could
   // otherwise fail in its middle because another one was quicker.
-  absl::Status Begin() override { return Run("BEGIN IMMEDIATE"); }
-  absl::Status Commit() override { return Run("COMMIT"); }
-  absl::Status Rollback() override {
+  absl::Status RunBegin() override { return Run("BEGIN IMMEDIATE"); }
+  absl::Status RunCommit() override { return Run("COMMIT"); }
+  absl::Status RunRollback() override {
     // SQLite has rolled back by itself after some errors.
     if (sqlite3_get_autocommit(database_.get()) != 0) return absl::OkStatus();
     return Run("ROLLBACK");
   }
-
-  absl::Status Run(std::string_view text) { return Execute(text, {}).status(); }
 
  private:
   absl::StatusOr<Statement> Prepare(std::string_view text, std::span<const Value> parameters) {
@@ -176,32 +180,60 @@ class SqliteDialect final : public Dialect {
   std::string_view name() const override { return "sqlite"; }
 
   absl::StatusOr<std::unique_ptr<Connection>> Connect() override {
-    const bool in_memory = options_.path.empty();
-    const std::string& path = in_memory ? name_in_memory_ : options_.path;
-    sqlite3* raw = nullptr;
-    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                      SQLITE_OPEN_EXRESCODE | (in_memory ? SQLITE_OPEN_URI : 0);
-    // The files beside it get the mode of the database.
-    const int made = in_memory ? -1 : ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (made >= 0) ::close(made);
-    const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
-    Database database(raw);
-    if (code != SQLITE_OK) return StatusOf(code, raw, absl::StrCat("opening '", path, "'"));
-    sqlite3_busy_timeout(raw, static_cast<int>(absl::ToInt64Milliseconds(options_.busy_timeout)));
-    sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-    auto connection = std::make_unique<SqliteConnection>(std::move(database));
+    if (options_.path.empty()) {
+      const std::lock_guard lock(mutex_);
+      if (anchor_ == nullptr) {
+        absl::StatusOr<Database> anchor = OpenDatabase();
+        if (!anchor.ok()) return anchor.status();
+        anchor_ = *std::move(anchor);
+      }
+    } else {
+      // The files beside it get the mode of the database.
+      const int made = ::open(options_.path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+      if (made >= 0) ::close(made);
+    }
+    absl::StatusOr<Database> database = OpenDatabase();
+    if (!database.ok()) return database.status();
+    sqlite3_db_config(database->get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    auto connection = std::make_unique<SqliteConnection>(*std::move(database));
+    const absl::Time deadline = absl::Now() + options_.busy_timeout;
     for (const char* pragma : {"PRAGMA foreign_keys = ON", "PRAGMA journal_mode = WAL",
                                "PRAGMA synchronous = FULL", "PRAGMA trusted_schema = OFF"}) {
-      if (absl::Status set = connection->Run(pragma); !set.ok()) return set;
+      absl::Status set = connection->Run(pragma);
+      // The change to a write-ahead log does not wait by itself for others that do the same.
+      while (absl::IsAborted(set) && absl::Now() < deadline) {
+        absl::SleepFor(absl::Milliseconds(2));
+        set = connection->Run(pragma);
+      }
+      if (!set.ok()) return set;
     }
     return std::unique_ptr<Connection>(std::move(connection));
   }
 
   std::string GeneratedKey() const override { return "INTEGER PRIMARY KEY AUTOINCREMENT"; }
-  std::string Text(size_t max_bytes) const override {
-    return absl::StrCat("VARCHAR(", max_bytes, ")");
+  std::string KeyReference() const override { return "BIGINT UNSIGNED"; }
+  std::string Text(size_t max_characters) const override {
+    return max_characters == kUnboundedText ? "TEXT"
+                                            : absl::StrCat("VARCHAR(", max_characters, ")");
   }
   std::string Timestamp() const override { return "DATETIME"; }
+  std::string TimestampSeconds() const override { return "TIMESTAMP"; }
+  std::string TableOptions() const override { return ""; }
+  std::string_view ColumnsQuery() const override { return "SELECT name FROM pragma_table_info(?)"; }
+  std::string_view IndexesQuery() const override { return "SELECT name FROM pragma_index_list(?)"; }
+  // A transaction for writing is the lock, and undoes the schema too.
+  absl::Status LockSchema(Connection& connection, absl::Duration wait) override {
+    const absl::Time deadline = absl::Now() + wait;
+    absl::Status locked = connection.Begin();
+    while (absl::IsAborted(locked) && absl::Now() < deadline) {
+      absl::SleepFor(absl::Milliseconds(5));
+      locked = connection.Begin();
+    }
+    return locked;
+  }
+  absl::Status UnlockSchema(Connection& connection, bool keep) override {
+    return keep ? connection.Commit() : connection.Rollback();
+  }
   std::string OnConflictUpdate(std::span<const std::string> key,
                                std::span<const std::string> columns) const override {
     std::vector<std::string> changes;
@@ -214,8 +246,23 @@ class SqliteDialect final : public Dialect {
   }
 
  private:
+  absl::StatusOr<Database> OpenDatabase() const {
+    const bool in_memory = options_.path.empty();
+    const std::string& path = in_memory ? name_in_memory_ : options_.path;
+    sqlite3* raw = nullptr;
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                      SQLITE_OPEN_EXRESCODE | (in_memory ? SQLITE_OPEN_URI : 0);
+    const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
+    Database database(raw);
+    if (code != SQLITE_OK) return StatusOf(code, raw, absl::StrCat("opening '", path, "'"));
+    sqlite3_busy_timeout(raw, static_cast<int>(absl::ToInt64Milliseconds(options_.busy_timeout)));
+    return database;
+  }
+
   const SqliteOptions options_;
   std::string name_in_memory_;
+  std::mutex mutex_;  // guards anchor_
+  Database anchor_;   // never used: keeps a database in memory while nobody is connected
 };
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace dragonfly::manager::store::sql {
 // disk when it returns.
 struct SqliteOptions {
   // A file, made if it is missing (mode 0600; its folder must exist). Empty: in memory, gone with
-  // the last connection; all connections of one Dialect share it.
+  // the Dialect and its last connection; all connections of one Dialect share it.
   std::string path;
   absl::Duration busy_timeout = absl::Seconds(5);  // wait for another connection's transaction
 };

@@ -88,6 +88,8 @@ const std::vector<std::pair<std::string, std::set<std::string>>> kDearHeaders = 
     {"prometheus/", {}},
     {"curl/", {"common/http"}},
     {"CLI/", {}},
+    {"cppconn/", {}},
+    {"mysql_", {}},
     {"grpcpp/", {"common/rpc"}},
     {"google/protobuf/", {"proto/rules", "dfdaemon/service"}},
 };

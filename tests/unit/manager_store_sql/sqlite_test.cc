@@ -14,37 +14,24 @@ namespace dragonfly::manager::store::sql {
 namespace testing {
 namespace {
 
-// A folder that goes with its dialect.
-class InFolder final : public Dialect {
- public:
-  InFolder() {
-    char name[] = "/tmp/dragonfly-sqlite-XXXXXX";
-    folder_ = mkdtemp(name);
-    inner_ = MakeSqliteDialect({folder_ + "/db", absl::Seconds(10)});
-  }
-  ~InFolder() override { std::filesystem::remove_all(folder_); }
-  std::string_view name() const override { return inner_->name(); }
-  absl::StatusOr<std::unique_ptr<Connection>> Connect() override { return inner_->Connect(); }
-  std::string GeneratedKey() const override { return inner_->GeneratedKey(); }
-  std::string Text(size_t max_bytes) const override { return inner_->Text(max_bytes); }
-  std::string Timestamp() const override { return inner_->Timestamp(); }
-  std::string OnConflictUpdate(std::span<const std::string> key,
-                               std::span<const std::string> columns) const override {
-    return inner_->OnConflictUpdate(key, columns);
-  }
-
- private:
-  std::string folder_;
-  std::unique_ptr<Dialect> inner_;
-};
+// A folder that goes with the last of its copies.
+std::shared_ptr<std::string> Folder() {
+  char name[] = "/tmp/dragonfly-sqlite-XXXXXX";
+  return {new std::string(mkdtemp(name)), [](std::string* folder) {
+            std::filesystem::remove_all(*folder);
+            delete folder;
+          }};
+}
 
 INSTANTIATE_TEST_SUITE_P(InMemory, SqlConformance,
                          ::testing::Values([]() -> std::unique_ptr<Dialect> {
                            return MakeSqliteDialect({});
                          }));
 INSTANTIATE_TEST_SUITE_P(InAFile, SqlConformance,
-                         ::testing::Values([]() -> std::unique_ptr<Dialect> {
-                           return std::make_unique<InFolder>();
+                         ::testing::Values([folder = std::shared_ptr<std::string>()]() mutable
+                                           -> std::unique_ptr<Dialect> {
+                           folder = Folder();
+                           return MakeSqliteDialect({*folder + "/db", absl::Seconds(10)});
                          }));
 
 TEST(Sqlite, DatabasesInMemoryAreApart) {

@@ -24,9 +24,9 @@ class SqlConformance : public ::testing::TestWithParam<MakeDialect> {
     ASSERT_NE(connection_, nullptr);
     Must("CREATE TABLE owner (id " + dialect_->GeneratedKey() + ", name " + dialect_->Text(64) +
          " NOT NULL, UNIQUE (name))");
-    Must("CREATE TABLE item (id " + dialect_->GeneratedKey() +
-         ", owner_id BIGINT NOT NULL, amount BIGINT, weight DOUBLE, note " + dialect_->Text(256) +
-         ", raw BLOB, made " + dialect_->Timestamp() +
+    Must("CREATE TABLE item (id " + dialect_->GeneratedKey() + ", owner_id " +
+         dialect_->KeyReference() + " NOT NULL, amount BIGINT, weight DOUBLE, note " +
+         dialect_->Text(256) + ", raw BLOB, made " + dialect_->Timestamp() +
          ", FOREIGN KEY (owner_id) REFERENCES owner (id))");
   }
 
