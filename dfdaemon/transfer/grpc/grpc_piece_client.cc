@@ -19,6 +19,7 @@
 #include "common/status/reason.h"
 #include "common/status/strings.h"
 #include "dfdaemon/transfer/grpc/byte_budget.h"
+#include "dfdaemon/transfer/grpc/next_turn.h"
 #include "dfdaemon/transfer/grpc/piece_message.h"
 #include "dfdaemon/transfer/head_check.h"
 #include "dfdaemon/transfer/vortex/piece_text.h"
@@ -231,7 +232,7 @@ async::Co<absl::Status> GrpcPieceClient::Exchange::HandOver(PieceSink& sink) {
       if (scope_.cancelled()) co_return scope_.status();
       if (this_turn < kBytesPerTurn) continue;
       this_turn = 0;
-      absl::Status turn = co_await async::Sleep(scope_, absl::ZeroDuration());
+      absl::Status turn = co_await NextTurn(scope_);
       if (!turn.ok()) co_return turn;
     }
   }

@@ -178,7 +178,8 @@ std::vector<std::byte> EncodeContentHead(uint8_t packet_id, TaskKind kind,
   std::string digest;
   if (metadata.crc32.has_value()) digest = FormatPieceDigest(*metadata.crc32);
   std::string_view parent_id = metadata.parent_id;
-  if (parent_id.size() > kMaxMetadataBytes - kMinMetadataBytes - kMaxPieceDigestBytes) parent_id = {};
+  if (parent_id.size() > kMaxMetadataBytes - kMinMetadataBytes - kMaxPieceDigestBytes)
+    parent_id = {};
   const auto size = static_cast<uint32_t>(kMinMetadataBytes + digest.size() + parent_id.size());
 
   Writer writer(kHeaderBytes + kMetadataLengthBytes + size);
