@@ -43,6 +43,7 @@
 #include "dfdaemon/transfer/block_pool.h"
 #include "dfdaemon/transfer/grpc/grpc_piece_client.h"
 #include "dfdaemon/transfer/grpc/grpc_piece_server.h"
+#include "dfdaemon/transfer/grpc/received_memory.h"
 #include "dfdaemon/transfer/vortex_tcp_client.h"
 #include "dfdaemon/transfer/vortex_tcp_server.h"
 #include "dfdaemon/upload/store_piece_provider.h"
@@ -248,6 +249,7 @@ void Application::Impl::MakeEngine() {
   pieces = std::make_unique<transfer::VortexTcpClient>(transfer::VortexTcpClientOptions(),
                                                        executors, *blocks);
   if (config.download.protocol == "grpc") {
+    transfer::grpc::KeepReceivedMemory();
     transfer::grpc::GrpcPieceClientOptions options;
     options.host_id = identity.host_id;
     rpc_pieces = std::make_unique<transfer::grpc::GrpcPieceClient>(std::move(options), channels,
