@@ -61,7 +61,8 @@ void ExpectViolation(const absl::StatusOr<MessageLayout>& layout, const std::str
 
 TEST(PieceMessage, IsWhatProtobufWrites) {
   std::vector<PieceHead> heads;
-  for (uint64_t length : {0u, 1u, 127u, 128u, 16383u, 16384u, 300000u}) heads.push_back(Head(length));
+  for (uint64_t length : {0u, 1u, 127u, 128u, 16383u, 16384u, 300000u})
+    heads.push_back(Head(length));
   heads.push_back(Head(10));
   heads.back().number = 0;
   heads.back().offset = 0;
