@@ -44,6 +44,7 @@
 #include "dfdaemon/transfer/block_pool.h"
 #include "dfdaemon/transfer/grpc/grpc_piece_client.h"
 #include "dfdaemon/transfer/grpc/grpc_piece_server.h"
+#include "dfdaemon/transfer/grpc/received_memory.h"
 #include "dfdaemon/transfer/vortex_tcp_client.h"
 #include "dfdaemon/transfer/vortex_tcp_server.h"
 #include "dfdaemon/upload/store_piece_provider.h"
@@ -280,6 +281,7 @@ void Application::Impl::MakeEngine() {
   client.tls = client_tls;
   pieces = std::make_unique<transfer::VortexTcpClient>(client, executors, *blocks);
   if (config.download.protocol == "grpc") {
+    transfer::grpc::KeepReceivedMemory();
     transfer::grpc::GrpcPieceClientOptions options;
     options.host_id = identity.host_id;
     rpc_pieces = std::make_unique<transfer::grpc::GrpcPieceClient>(

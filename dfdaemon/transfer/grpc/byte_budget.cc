@@ -67,17 +67,23 @@ size_t ByteBudget::waiting() const {
   return waiters_.size();
 }
 
+std::optional<ByteBudget::Share> ByteBudget::TryTake(uint64_t bytes) {
+  bytes = std::min(bytes, capacity_);
+  std::lock_guard lock(mutex_);
+  if (!waiters_.empty() || bytes > capacity_ - in_use_) return std::nullopt;
+  in_use_ += bytes;
+  return Share(shared_from_this(), bytes);
+}
+
 async::Co<absl::StatusOr<ByteBudget::Share>> ByteBudget::Take(async::CancelScope& scope,
                                                               uint64_t bytes) {
   if (scope.cancelled()) co_return scope.status();
   bytes = std::min(bytes, capacity_);
+  std::optional<Share> share = TryTake(bytes);
+  if (share.has_value()) co_return std::move(*share);
   auto waiter = std::make_shared<Waiter>(scope.executor(), bytes);
   {
     std::lock_guard lock(mutex_);
-    if (waiters_.empty() && bytes <= capacity_ - in_use_) {
-      in_use_ += bytes;
-      co_return Share(shared_from_this(), bytes);
-    }
     if (waiters_.size() >= max_waiting_) {
       co_return common::status::MakeStatus(
           absl::StatusCode::kResourceExhausted, common::status::ErrorReason::kOverloaded,
@@ -85,6 +91,7 @@ async::Co<absl::StatusOr<ByteBudget::Share>> ByteBudget::Take(async::CancelScope
                                                waiters_.size(), " others wait: try again later")));
     }
     waiters_.push_back(waiter);
+    ServeLocked();  // what was given back in between
   }
   while (!waiter->has_share) {
     absl::Status waited = co_await waiter->served.Wait(scope);

@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "common/async/cancel_scope.h"
@@ -43,6 +44,9 @@ class ByteBudget : public std::enable_shared_from_this<ByteBudget> {
   // First come, first served. More than there is at all is cut to all of it: such a message goes
   // alone. RESOURCE_EXHAUSTED (kOverloaded) when too many wait; or the scope's status.
   common::async::Co<absl::StatusOr<Share>> Take(common::async::CancelScope& scope, uint64_t bytes);
+
+  // Unset when there would be a wait.
+  std::optional<Share> TryTake(uint64_t bytes);
 
   uint64_t in_use() const;
   size_t waiting() const;

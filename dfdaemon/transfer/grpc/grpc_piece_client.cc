@@ -7,6 +7,7 @@
 #include <grpcpp/support/slice.h>
 
 #include <algorithm>
+#include <cstring>
 #include <mutex>
 #include <span>
 #include <utility>
@@ -18,7 +19,9 @@
 #include "common/rpc/reactor.h"
 #include "common/status/reason.h"
 #include "common/status/strings.h"
+#include "dfdaemon/transfer/block_pool.h"
 #include "dfdaemon/transfer/grpc/byte_budget.h"
+#include "dfdaemon/transfer/grpc/next_turn.h"
 #include "dfdaemon/transfer/grpc/piece_message.h"
 #include "dfdaemon/transfer/head_check.h"
 #include "dfdaemon/transfer/vortex/piece_text.h"
@@ -209,7 +212,10 @@ async::Co<absl::Status> GrpcPieceClient::Exchange::HandOver(PieceSink& sink) {
   if (!taken.ok()) co_return taken;
   uint64_t to_skip = layout_.content_offset;
   uint64_t done = 0;
-  uint64_t this_turn = 0;
+  // The transport's slices end anywhere. Whole blocks on whole pages cost less, the copy included,
+  // than writing each of them where it happens to fall.
+  size_t gathered = 0;
+  const BlockPool::Memory block = BlockPool::Allocate(core::kBlockBytes);
   for (::grpc::Slice& held : slices_) {
     const ::grpc::Slice slice = std::exchange(held, ::grpc::Slice());
     std::span<const std::byte> bytes(reinterpret_cast<const std::byte*>(slice.begin()),
@@ -218,20 +224,21 @@ async::Co<absl::Status> GrpcPieceClient::Exchange::HandOver(PieceSink& sink) {
     to_skip -= skipped;
     bytes = bytes.subspan(skipped);
     while (!bytes.empty() && done < layout_.content_bytes) {
-      // Never beyond the end of a block of the piece: what is written to disk stays aligned.
-      const auto size =
-          static_cast<size_t>(std::min<uint64_t>({bytes.size(), layout_.content_bytes - done,
-                                                  core::kBlockBytes - done % core::kBlockBytes}));
-      taken = sink.OnBytes(bytes.first(size), false);
-      if (!taken.ok()) co_return taken;
+      const auto block_left = static_cast<size_t>(
+          std::min<uint64_t>(layout_.content_bytes - done, core::kBlockBytes - gathered));
+      const size_t size = std::min(bytes.size(), block_left);
+      std::memcpy(block.get() + gathered, bytes.data(), size);
+      gathered += size;
       done += size;
-      this_turn += size;
-      impl_.stats.piece_bytes_received += size;
       bytes = bytes.subspan(size);
+      if (size < block_left) continue;
+      taken = sink.OnBytes(std::span(block.get(), gathered), false);
+      if (!taken.ok()) co_return taken;
+      impl_.stats.piece_bytes_received += gathered;
+      gathered = 0;
       if (scope_.cancelled()) co_return scope_.status();
-      if (this_turn < kBytesPerTurn) continue;
-      this_turn = 0;
-      absl::Status turn = co_await async::Sleep(scope_, absl::ZeroDuration());
+      if (done % kBytesPerTurn != 0) continue;
+      absl::Status turn = co_await NextTurn(scope_);
       if (!turn.ok()) co_return turn;
     }
   }

@@ -38,9 +38,8 @@ struct GrpcClientStats {
 };
 
 // PieceClient over the unary piece RPCs (docs/reference/piece_rpcs.md), at the parent's
-// rpc_endpoint or, where there is none, its endpoint. A piece arrives whole: it is checked against
-// the request before the sink sees anything, and handed over from the buffers that the transport
-// received it in.
+// rpc_endpoint or, where there is none, its endpoint. A piece arrives whole: it is checked
+// against the request before the sink sees anything, and handed over in blocks.
 //
 // A parent that does not know the RPCs (upstream's since client 1.2.10) is left to another
 // transport, if there is one, and asked again after a while.

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "common/status/strings.h"
 #include "dfdaemon/transfer/grpc/byte_budget.h"
 #include "dfdaemon/transfer/grpc/message_buffers.h"
+#include "dfdaemon/transfer/grpc/next_turn.h"
 #include "dfdaemon/transfer/grpc/piece_message.h"
 #include "proto/dfdaemon_v2.pb.h"
 #include "proto/rules/validate.h"
@@ -255,6 +257,8 @@ async::Co<absl::StatusOr<std::unique_ptr<ServedPiece>>> GrpcPieceServer::Impl::O
 
 async::Co<absl::StatusOr<ByteBudget::Share>> GrpcPieceServer::Impl::TakeMemory(
     async::CancelScope& scope, uint64_t bytes) {
+  std::optional<ByteBudget::Share> at_once = budget->TryTake(bytes);
+  if (at_once.has_value()) co_return std::move(*at_once);
   async::CancelScope waiting(scope, options.memory_timeout);
   absl::StatusOr<ByteBudget::Share> share = co_await budget->Take(waiting, bytes);
   if (scope.cancelled()) co_return scope.status();
@@ -311,7 +315,7 @@ async::Co<absl::StatusOr<::grpc::ByteBuffer>> GrpcPieceServer::Impl::ReadMessage
     this_turn += size;
     if (this_turn < kBytesPerTurn || done == length) continue;
     this_turn = 0;
-    absl::Status turn = co_await async::Sleep(scope, absl::ZeroDuration());
+    absl::Status turn = co_await NextTurn(scope);
     if (!turn.ok()) co_return turn;
   }
   slices.emplace_back(parts.after);

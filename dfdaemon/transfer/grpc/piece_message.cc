@@ -28,6 +28,7 @@ using ::google::protobuf::io::CodedOutputStream;
 using WireFormat = ::google::protobuf::internal::WireFormatLite;
 
 constexpr size_t kMaxParentIdBytes = 4096;
+constexpr uint32_t kMaxMessageBytes = uint32_t{3} << 29;  // above any piece
 // Of the embedded messages that are a time or a duration.
 constexpr size_t kMaxTimeBytes = 64;
 
@@ -87,7 +88,8 @@ class Decoder {
         ReadPiece();
       } else if (tag == Tag(DownloadPieceResponse::kDigestFieldNumber)) {
         head_digest_.emplace();
-        ReadText(vortex::kMaxPieceDigestBytes, "digest of the head", *head_digest_);
+        if (!ReadText(vortex::kMaxPieceDigestBytes, "digest of the head", *head_digest_))
+          Fail("no protobuf");
       } else if (!WireFormat::SkipField(&in_, tag)) {
         Fail("no protobuf");
       }
@@ -129,9 +131,9 @@ class Decoder {
 
   void ReadPiece() {
     uint32_t size = 0;
-    if (!in_.ReadVarint32(&size)) return Fail("no protobuf");
-    const auto limit = in_.PushLimit(static_cast<int>(
-        std::min<uint32_t>(size, static_cast<uint32_t>(std::numeric_limits<int>::max()))));
+    // Beyond what a stream can count there would be no limit at all.
+    if (!in_.ReadVarint32(&size) || size > kMaxMessageBytes) return Fail("no protobuf");
+    const auto limit = in_.PushLimit(static_cast<int>(size));
     while (wrong_.empty()) {
       const uint32_t tag = in_.ReadTag();
       if (tag == 0) break;

@@ -10,6 +10,7 @@
 #include "dfdaemon/transfer/grpc/grpc_piece_client.h"
 #include "dfdaemon/transfer/grpc/grpc_piece_server.h"
 #include "dfdaemon/transfer/grpc/piece_service.h"
+#include "dfdaemon/transfer/grpc/received_memory.h"
 #include "tests/bench/transfer/process.h"
 
 namespace dragonfly::bench {
@@ -50,7 +51,10 @@ class OwningClient final : public transfer::PieceClient {
 
 }  // namespace
 
-std::unique_ptr<transfer::PieceClient> MakeGrpcClient() { return std::make_unique<OwningClient>(); }
+std::unique_ptr<transfer::PieceClient> MakeGrpcClient() {
+  transfer::grpc::KeepReceivedMemory();  // as the daemon does
+  return std::make_unique<OwningClient>();
+}
 
 struct GrpcParent::Impl {
   Impl(std::vector<common::async::Executor> executors, transfer::PieceProvider& provider)
