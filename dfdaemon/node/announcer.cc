@@ -196,6 +196,7 @@ Co<absl::Status> Announcer::AnnounceOnce(std::shared_ptr<Entry> entry) {
   if (news) {
     log::Info("announced to a scheduler", kv("scheduler", entry->scheduler.ToString()),
               kv("extensions", entry->extensions.ToString()));
+    options_.on_announced();
   }
   co_return answer.status();
 }

@@ -39,6 +39,8 @@ class Announcer {
     absl::Duration call_timeout = absl::Seconds(10);
     absl::Duration leave_timeout = absl::Seconds(2);
     common::rpc::ExtensionSet extensions;  // offered
+    // A scheduler knows us that did not before. Must not call back.
+    std::function<void()> on_announced = [] {};
   };
   // `fill` describes the host as it is now; called on the executor.
   using FillHostFn = std::function<void(::common::v2::Host&)>;

@@ -160,6 +160,12 @@ Announcer::Options AnnouncerOptions(const GrpcSchedulerClient::Options& options)
   return announcer;
 }
 
+// A scheduler that knows us may send us to an origin at once: it has to be on the ring by then.
+Announcer::Options WithRefresh(Announcer::Options announcer, SchedulerSelector& selector) {
+  announcer.on_announced = [&selector] { selector.RefreshSoon(); };
+  return announcer;
+}
+
 }  // namespace
 
 GrpcSchedulerClient::GrpcSchedulerClient(common::async::Runtime& runtime,
@@ -176,7 +182,7 @@ GrpcSchedulerClient::GrpcSchedulerClient(common::async::Runtime& runtime,
           [this, &info](::common::v2::Host& host) {
             FillHost(options_.identity, info.platform(), info.Sample(), host);
           },
-          AnnouncerOptions(options_)) {}
+          WithRefresh(AnnouncerOptions(options_), selector_)) {}
 
 GrpcSchedulerClient::~GrpcSchedulerClient() { Stop(); }
 

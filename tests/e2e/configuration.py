@@ -42,7 +42,7 @@ class Configuration(ClusterTest):
         check("download:\n  protocol: quic\n", "download.protocol", "quic", "tcp or grpc")
         check("a: [1\n", "c.yaml")
         check("manager:\n  addr: http://manager:65003\n", ":2:", "manager", "dynconfig.yaml")
-        check("upload:\n  server:\n    caCert: /ca.pem\n", "upload.server.caCert", "plaintext")
+        check("upload:\n  server:\n    caCert: /ca.pem\n", "upload.server", "belong together")
         check("download:\n  pieceTimeuot: 3s\n", "download.pieceTimeuot", "did you mean download.pieceTimeout",
               arguments=("--strict",))
 

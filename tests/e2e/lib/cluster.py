@@ -251,6 +251,9 @@ class Cluster:
         want = sum(daemon.process is not None and daemon.process.running() for daemon in self.daemons)
         for scheduler in self.schedulers:
             wait_until(lambda: scheduler.hosts() >= want, seconds, f"{scheduler.name} knows {want} hosts")
+        for daemon in self.daemons:
+            if daemon.process is not None and daemon.process.running():
+                daemon.wait_log("schedulers healthy=[0-9[]", seconds)
 
     def dfget(self, daemon, url, name="out", *arguments, wait=120):
         """Downloads to DAEMON's folder / NAME. With wait=None it runs in the background."""
