@@ -121,4 +121,11 @@ Co<absl::Status> Sleep(CancelScope& scope, absl::Duration duration) {
   co_return scope.status();
 }
 
+Co<absl::Status> NextTurn(CancelScope& scope) {
+  if (scope.cancelled()) co_return scope.status();
+  boost::asio::use_awaitable_t<Executor> token;
+  co_await boost::asio::post(scope.executor(), token);
+  co_return scope.status();
+}
+
 }  // namespace dragonfly::common::async

@@ -68,5 +68,8 @@ class CancelScope {
 
 // Suspends for `duration` or until the scope is cancelled; OK, or the scope's status.
 Co<absl::Status> Sleep(CancelScope& scope, absl::Duration duration);
+// Suspends until whatever else is ready on the executor has run; OK, or the scope's status. Costs
+// no timer.
+Co<absl::Status> NextTurn(CancelScope& scope);
 
 }  // namespace dragonfly::common::async

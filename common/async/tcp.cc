@@ -131,23 +131,6 @@ class AsioTcpStream final : public TcpStream {
     }
   }
 
-  Co<absl::Status> ReadExactly(CancelScope& scope, std::span<std::byte> out) override {
-    size_t done = 0;
-    while (done < out.size()) {
-      absl::StatusOr<size_t> got = co_await ReadSome(scope, out.subspan(done));
-      if (!got.ok()) {
-        if (done > 0 && absl::IsOutOfRange(got.status())) {
-          co_return absl::DataLossError(peer_.ToString() + " ended the stream after " +
-                                        std::to_string(done) + " of " + std::to_string(out.size()) +
-                                        " bytes");
-        }
-        co_return got.status();
-      }
-      done += *got;
-    }
-    co_return absl::OkStatus();
-  }
-
   Co<absl::Status> WriteAll(CancelScope& scope, std::span<const std::byte> data) override {
     if (scope.cancelled()) co_return CancelledBy(scope);
     while (!data.empty()) {
@@ -285,10 +268,9 @@ class AsioTcpStream final : public TcpStream {
   Co<absl::Status> TakeTurns(CancelScope& scope) {
     if (++immediate_calls_ < kMaxImmediateCalls) co_return absl::OkStatus();
     immediate_calls_ = 0;
-    boost::asio::use_awaitable_t<Executor> token;
-    co_await boost::asio::post(scope.executor(), token);
-    if (scope.cancelled()) co_return CancelledBy(scope);
-    co_return absl::OkStatus();
+    absl::Status turn = co_await NextTurn(scope);
+    if (!turn.ok()) Close();
+    co_return turn;
   }
 
   AsioTcpSocket socket_;
@@ -376,6 +358,23 @@ class AsioTcpListener final : public TcpListener {
 };
 
 }  // namespace
+
+Co<absl::Status> TcpStream::ReadExactly(CancelScope& scope, std::span<std::byte> out) {
+  size_t done = 0;
+  while (done < out.size()) {
+    absl::StatusOr<size_t> got = co_await ReadSome(scope, out.subspan(done));
+    if (!got.ok()) {
+      if (done > 0 && absl::IsOutOfRange(got.status())) {
+        co_return absl::DataLossError(peer().ToString() + " ended the stream after " +
+                                      std::to_string(done) + " of " + std::to_string(out.size()) +
+                                      " bytes");
+      }
+      co_return got.status();
+    }
+    done += *got;
+  }
+  co_return absl::OkStatus();
+}
 
 Co<absl::StatusOr<std::unique_ptr<TcpStream>>> TcpStream::Connect(CancelScope& scope,
                                                                   net::Endpoint to,

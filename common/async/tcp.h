@@ -36,7 +36,7 @@ class TcpStream {
   virtual Co<absl::StatusOr<size_t>> ReadSome(CancelScope& scope, std::span<std::byte> out) = 0;
   // Exactly out.size() bytes; OUT_OF_RANGE when the stream ends before the first, DATA_LOSS in the
   // middle.
-  virtual Co<absl::Status> ReadExactly(CancelScope& scope, std::span<std::byte> out) = 0;
+  Co<absl::Status> ReadExactly(CancelScope& scope, std::span<std::byte> out);
   virtual Co<absl::Status> WriteAll(CancelScope& scope, std::span<const std::byte> data) = 0;
   // What the socket takes or gives at once; 0 when it would block (`out` and `data` not empty).
   // Errors as above. For loops that hold no buffer while they wait; they wait now and then even

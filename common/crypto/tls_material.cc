@@ -7,15 +7,16 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <fstream>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <utility>
 
+#include "common/digest/hasher.h"
 #include "common/status/reason.h"
 
 namespace dragonfly::common::crypto {
@@ -113,17 +114,15 @@ absl::Status CheckKey(X509& certificate, const std::string& pem, const std::stri
   return absl::OkStatus();
 }
 
-std::string Fingerprint(const X509& certificate) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  if (X509_digest(&certificate, EVP_sha256(), digest.data(), &size) != 1) return std::string();
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  for (unsigned int i = 0; i < size; ++i) {
-    out += kHex[digest[i] >> 4U];
-    out += kHex[digest[i] & 15U];
-  }
-  return out;
+// Of its DER form.
+std::string Fingerprint(X509& certificate) {
+  unsigned char* der = nullptr;
+  const int size = i2d_X509(&certificate, &der);
+  if (size <= 0) return std::string();
+  std::string hex = digest::Sha256Hex(
+      std::as_bytes(std::span<const unsigned char>(der, static_cast<size_t>(size))));
+  OPENSSL_free(der);
+  return hex;
 }
 
 }  // namespace

@@ -25,6 +25,16 @@ absl::StatusOr<std::shared_ptr<TlsSource>> TlsSource::Open(const os::Clock& cloc
   return source;
 }
 
+absl::StatusOr<std::shared_ptr<TlsSource>> TlsSource::OpenIfSet(const os::Clock& clock,
+                                                                const TlsFiles& files,
+                                                                const std::string& prefix) {
+  if (!files.set()) return std::shared_ptr<TlsSource>();
+  Options options;
+  options.files = files;
+  options.prefix = prefix;
+  return Open(clock, std::move(options));
+}
+
 std::shared_ptr<const TlsMaterial> TlsSource::current() {
   const absl::Time now = clock_.Now();
   const std::lock_guard lock(mutex_);

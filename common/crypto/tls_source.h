@@ -29,6 +29,11 @@ class TlsSource {
   // INVALID_ARGUMENT as LoadTls. The clock must outlive the source.
   static absl::StatusOr<std::shared_ptr<TlsSource>> Open(const os::Clock& clock, Options options);
 
+  // Null when none of the files is named: plaintext.
+  static absl::StatusOr<std::shared_ptr<TlsSource>> OpenIfSet(const os::Clock& clock,
+                                                              const TlsFiles& files,
+                                                              const std::string& prefix);
+
   // Never null. The same pointer as long as nothing has changed.
   std::shared_ptr<const TlsMaterial> current();
   // Whether the other side is asked for a certificate.

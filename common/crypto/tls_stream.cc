@@ -81,23 +81,6 @@ class TlsTcpStream final : public TcpStream {
     }
   }
 
-  Co<absl::Status> ReadExactly(CancelScope& scope, std::span<std::byte> out) override {
-    size_t done = 0;
-    while (done < out.size()) {
-      absl::StatusOr<size_t> got = co_await ReadSome(scope, out.subspan(done));
-      if (!got.ok()) {
-        if (done > 0 && absl::IsOutOfRange(got.status())) {
-          co_return absl::DataLossError(peer().ToString() + " ended the stream after " +
-                                        std::to_string(done) + " of " + std::to_string(out.size()) +
-                                        " bytes");
-        }
-        co_return got.status();
-      }
-      done += *got;
-    }
-    co_return absl::OkStatus();
-  }
-
   Co<absl::Status> WriteAll(CancelScope& scope, std::span<const std::byte> data) override {
     if (scope.cancelled()) co_return CancelledBy(scope);
     while (!data.empty()) {
@@ -134,7 +117,7 @@ class TlsTcpStream final : public TcpStream {
     absl::Status ready;
     // Decrypted already: the socket would be silent.
     if (SSL_has_pending(session_.get()) == 1) {
-      ready = co_await async::Sleep(scope, absl::ZeroDuration());
+      ready = co_await async::NextTurn(scope);
     } else {
       ready = co_await Wait(scope, read_needs_);
     }
@@ -291,7 +274,7 @@ class TlsTcpStream final : public TcpStream {
   Co<absl::Status> TakeTurns(CancelScope& scope) {
     if (++immediate_calls_ < kMaxImmediateCalls) co_return absl::OkStatus();
     immediate_calls_ = 0;
-    absl::Status turn = co_await async::Sleep(scope, absl::ZeroDuration());
+    absl::Status turn = co_await async::NextTurn(scope);
     if (!turn.ok()) Close();
     co_return turn;
   }

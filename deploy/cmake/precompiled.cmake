@@ -10,8 +10,8 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_library(modules_precompiled OBJECT ${CMAKE_CURRENT_LIST_DIR}/precompiled.cc)
   target_link_libraries(modules_precompiled PRIVATE absl::statusor absl::time dragonfly_options)
   target_precompile_headers(modules_precompiled PRIVATE ${DRAGONFLY_COMMON_HEADERS})
-  # What is tested is optimised; the tests themselves need not be.
-  set(DRAGONFLY_TEST_OPTIONS -O1)
+  # What is tested is optimised; the tests themselves need not be, and compile in two thirds of the time.
+  set(DRAGONFLY_TEST_OPTIONS -O0 -U_FORTIFY_SOURCE)
 endif()
 
 if(DRAGONFLY_TESTS)

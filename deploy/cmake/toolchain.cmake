@@ -31,9 +31,8 @@ target_compile_options(dragonfly_options INTERFACE
   -Wno-mismatched-new-delete       # g++ 12 sees only one half of Asio's frame allocator inlined
   -Wno-missing-field-initializers  # g++ 12 takes designated initialisers for incomplete ones
   # g++ 12 sees overflows in std::string that are none (its bugs 105329, 105651); headers of the system hide
-  # them, precompiled ones do not.
-  -Wno-array-bounds
-  "$<$<CXX_COMPILER_ID:GNU>:-Wno-restrict;-Wno-stringop-overflow;-Wno-stringop-overread>"
+  # them, those that are precompiled do not.
+  "$<$<AND:$<CXX_COMPILER_ID:GNU>,$<CONFIG:Release>>:-Wno-array-bounds;-Wno-restrict;-Wno-stringop-overflow;-Wno-stringop-overread>"
   $<$<BOOL:${DRAGONFLY_WERROR}>:-Werror>)
 
 # Hardening, for every target. -ftrivial-auto-var-init=zero and _FORTIFY_SOURCE need optimisation or

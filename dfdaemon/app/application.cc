@@ -209,23 +209,18 @@ absl::Status Application::Impl::OpenStorage() {
 }
 
 absl::Status Application::Impl::OpenTls() {
-  const auto open = [this](const std::string& prefix, const common::crypto::TlsFiles& files,
-                           std::shared_ptr<common::crypto::TlsSource>& out) -> absl::Status {
-    if (!files.set()) return absl::OkStatus();
-    common::crypto::TlsSource::Options options;
-    options.files = files;
-    options.prefix = prefix;
-    auto opened = common::crypto::TlsSource::Open(env.clock(), std::move(options));
-    if (!opened.ok()) return opened.status();
-    out = *std::move(opened);
-    return absl::OkStatus();
-  };
+  using common::crypto::TlsSource;
+  auto server = TlsSource::OpenIfSet(env.clock(), config.upload.server_tls, "upload.server");
+  if (!server.ok()) return server.status();
+  auto schedulers = TlsSource::OpenIfSet(env.clock(), config.scheduler.tls, "scheduler");
+  if (!schedulers.ok()) return schedulers.status();
+  auto parents = TlsSource::OpenIfSet(env.clock(), config.upload.client_tls, "upload.client");
+  if (!parents.ok()) return parents.status();
+  server_tls = *std::move(server);
+  client_tls = *std::move(parents);
   common::rpc::ChannelOptions to_schedulers;
   common::rpc::ChannelOptions to_parents = ForPieces();
-  absl::Status opened = open("upload.server", config.upload.server_tls, server_tls);
-  if (opened.ok()) opened = open("scheduler", config.scheduler.tls, to_schedulers.tls);
-  if (opened.ok()) opened = open("upload.client", config.upload.client_tls, client_tls);
-  if (!opened.ok()) return opened;
+  to_schedulers.tls = *std::move(schedulers);
   to_parents.tls = client_tls;
   scheduler_channels =
       std::make_unique<common::rpc::ChannelPool>(env.clock(), std::move(to_schedulers));

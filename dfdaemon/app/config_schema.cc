@@ -3,11 +3,13 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "common/crypto/tls_keys.h"
 
 namespace dragonfly::dfdaemon::app {
 namespace {
 
 using common::config::Schema;
+using common::crypto::AddTlsKeys;
 
 void AddHost(Schema& schema, Config& config) {
   schema.Text("host.hostname", &config.host.hostname,
@@ -42,27 +44,12 @@ void AddDownload(Schema& schema, Config& config) {
                           "pieces fetched at once for one task");
 }
 
-// Three files or none: with a part of them somebody would believe in a protection that is not
-// there.
-void AddTls(Schema& schema, const std::string& prefix, common::crypto::TlsFiles& files,
-            const std::string& who) {
-  schema.Text(prefix + ".caCert", &files.ca_cert, "PEM file of the authority of " + who);
-  schema.Text(prefix + ".cert", &files.cert, "PEM file of our certificate");
-  schema.Text(prefix + ".key", &files.key, "PEM file of its key; the three belong together");
-  schema.Check([prefix, &files]() -> absl::Status {
-    const bool all = !files.ca_cert.empty() && !files.cert.empty() && !files.key.empty();
-    if (all || !files.set()) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat(prefix, ": caCert, cert and key belong together; set all three or none"));
-  });
-}
-
 void AddServers(Schema& schema, Config& config) {
   schema.Ip("upload.server.ip", &config.upload.server.ip,
             "where the gRPC service for other nodes listens");
   schema.Port("upload.server.port", &config.upload.server.port, "its port");
-  AddTls(schema, "upload.server", config.upload.server_tls, "other nodes and of schedulers");
-  AddTls(schema, "upload.client", config.upload.client_tls, "other nodes");
+  AddTlsKeys(schema, "upload.server", config.upload.server_tls, "other nodes and of schedulers");
+  AddTlsKeys(schema, "upload.client", config.upload.client_tls, "other nodes");
   schema.Flag("upload.disableShared", &config.upload.disable_shared, "never be a parent of others");
   schema.Size("upload.bandwidthLimit", &config.upload.bandwidth_limit,
               "bytes per second to others; also the most that is announced");
@@ -94,7 +81,7 @@ void AddServers(Schema& schema, Config& config) {
 }
 
 void AddCluster(Schema& schema, Config& config) {
-  AddTls(schema, "scheduler", config.scheduler.tls, "the schedulers");
+  AddTlsKeys(schema, "scheduler", config.scheduler.tls, "the schedulers");
   schema.Duration("scheduler.announceInterval", &config.scheduler.announce_interval,
                   absl::Seconds(1), "how often this node tells schedulers of itself");
   schema.Duration("scheduler.scheduleTimeout", &config.scheduler.schedule_timeout, absl::Seconds(1),

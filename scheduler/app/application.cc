@@ -71,16 +71,6 @@ void RaiseDescriptorLimit() {
   (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Null: plaintext.
-absl::StatusOr<std::shared_ptr<TlsSource>> OpenTls(const std::string& prefix, const TlsConfig& tls,
-                                                   const common::os::Clock& clock) {
-  if (!tls.set()) return std::shared_ptr<TlsSource>();
-  TlsSource::Options options;
-  options.files = {tls.ca_cert, tls.cert, tls.key};
-  options.prefix = prefix;
-  return TlsSource::Open(clock, options);
-}
-
 core::ShardOptions ShardOptionsOf(const SchedulingConfig& config, uint64_t random_seed) {
   core::ShardOptions options;
   options.random_seed = random_seed;
@@ -226,12 +216,12 @@ absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool st
   RaiseDescriptorLimit();
   absl::StatusOr<IpAddress> advertised = AdvertisedAddress(config);
   if (!advertised.ok()) return advertised.status();
-  auto server_tls = OpenTls("server.tls", config.server.tls, clock);
+  auto server_tls = TlsSource::OpenIfSet(clock, config.server.tls, "server.tls");
   if (!server_tls.ok()) return server_tls.status();
   if (*server_tls == nullptr) {
     log::Warning("gRPC is served in plaintext; set server.tls to change that");
   }
-  auto seed_tls = OpenTls("seedPeer.tls", config.seed_peer.tls, clock);
+  auto seed_tls = TlsSource::OpenIfSet(clock, config.seed_peer.tls, "seedPeer.tls");
   if (!seed_tls.ok()) return seed_tls.status();
 
   StartShards();
@@ -254,7 +244,9 @@ absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool st
   deps.shards = shards.get();
   deps.router = &router;
   deps.metrics = &metrics;
-  deps.on_seeds_changed = [this] { directory->Refresh(); };
+  deps.on_seeds_changed = [this](std::function<void()> done) {
+    directory->Refresh(std::move(done));
+  };
   deps.request_rate_limit = config.server.request_rate_limit;
   service = std::make_unique<service::SchedulerService>(std::move(deps));
   host_gc = std::make_unique<Ticker>(config.scheduler.gc.host_gc_interval,

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "common/crypto/tls_keys.h"
 #include "common/status/reason.h"
 
 namespace dragonfly::scheduler::app {
@@ -14,21 +15,6 @@ using common::status::MakeStatus;
 
 constexpr uint32_t kAny = std::numeric_limits<uint32_t>::max();
 
-void AddTls(Schema& schema, const std::string& prefix, TlsConfig& tls) {
-  schema.Text(prefix + ".caCert", &tls.ca_cert, "PEM file of the authority of the other side");
-  schema.Text(prefix + ".cert", &tls.cert, "PEM file of our certificate");
-  schema.Text(prefix + ".key", &tls.key, "PEM file of its key; the three belong together");
-}
-
-absl::Status CheckTls(const std::string& prefix, const TlsConfig& tls) {
-  if (!tls.set() || (!tls.ca_cert.empty() && !tls.cert.empty() && !tls.key.empty())) {
-    return absl::OkStatus();
-  }
-  return MakeStatus(
-      absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument,
-      prefix + ": caCert, cert and key belong together; set all three, or none for plaintext");
-}
-
 void AddServer(Schema& schema, ServerConfig& server) {
   schema.Ip("server.advertiseIP", &server.advertise_ip,
             "address that others reach this scheduler at; default: the first local one");
@@ -36,7 +22,7 @@ void AddServer(Schema& schema, ServerConfig& server) {
   schema.Ip("server.listenIP", &server.listen_ip, "where gRPC listens; default: everywhere");
   schema.Port("server.port", &server.port, "its port; 0: the kernel chooses, the log says");
   schema.Text("server.host", &server.host, "name of this scheduler; default: the system's");
-  AddTls(schema, "server.tls", server.tls);
+  common::crypto::AddTlsKeys(schema, "server.tls", server.tls, "those who call us");
   schema.Real("server.requestRateLimit", &server.request_rate_limit, 1, 1e9,
               "calls and new streams a second; more are refused");
   schema.Text("server.logDir", &server.log_dir, "folder of the log files");
@@ -110,7 +96,7 @@ Schema MakeSchema(Config& config, bool strict) {
   schema.Duration("dynConfig.refreshInterval", &config.dynconfig_refresh_interval,
                   absl::Milliseconds(10), "how often dynconfig.yaml is read");
   schema.Text("manager.addr", &config.manager_addr, "manager of the cluster; empty: none");
-  AddTls(schema, "seedPeer.tls", config.seed_peer.tls);
+  common::crypto::AddTlsKeys(schema, "seedPeer.tls", config.seed_peer.tls, "the seed peers");
   schema.Duration("seedPeer.taskDownloadTimeout", &config.seed_peer.task_download_timeout,
                   absl::Seconds(1), "longest download of a seed peer");
   schema.Duration("seedPeer.healthCheckInterval", &config.seed_peer.health_check_interval,
@@ -119,11 +105,6 @@ Schema MakeSchema(Config& config, bool strict) {
   schema.Text("metrics.addr", &config.metrics.addr, "where: address:port, or :port");
   schema.Flag("network.enableIPv6", &config.enable_ipv6, "listen and advertise on IPv6");
   AddIgnored(schema);
-  schema.Check([&config] {
-    absl::Status server = CheckTls("server.tls", config.server.tls);
-    if (!server.ok()) return server;
-    return CheckTls("seedPeer.tls", config.seed_peer.tls);
-  });
   schema.Check([&config] {
     if (config.manager_addr.empty()) return absl::OkStatus();
     return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument,

@@ -7,15 +7,9 @@
 
 #include "absl/time/time.h"
 #include "common/config/schema.h"
+#include "common/crypto/tls_material.h"
 
 namespace dragonfly::scheduler::app {
-
-struct TlsConfig {
-  std::string ca_cert;
-  std::string cert;
-  std::string key;
-  bool set() const { return !ca_cert.empty() || !cert.empty() || !key.empty(); }
-};
 
 struct ServerConfig {
   std::string advertise_ip;  // empty: found out
@@ -23,7 +17,7 @@ struct ServerConfig {
   std::string listen_ip;  // empty: every address
   uint16_t port = 8002;
   std::string host;  // empty: the system's name
-  TlsConfig tls;
+  common::crypto::TlsFiles tls;
   double request_rate_limit = 4000;
   std::string log_dir = "/var/log/dragonfly";
   std::string log_level = "info";
@@ -58,7 +52,7 @@ struct SchedulingConfig {
 };
 
 struct SeedPeerConfig {
-  TlsConfig tls;
+  common::crypto::TlsFiles tls;
   absl::Duration task_download_timeout = absl::Hours(10);
   absl::Duration health_check_interval = absl::Seconds(30);
 };

@@ -176,8 +176,11 @@ SeedDirectory::SeedDirectory(common::async::Executor executor, const core::HostT
 
 SeedDirectory::~SeedDirectory() { Stop(); }
 
-void SeedDirectory::Refresh() {
-  common::async::Post(impl_->executor, [impl = impl_] { impl->Reload(); });
+void SeedDirectory::Refresh(std::function<void()> done) {
+  common::async::Post(impl_->executor, [impl = impl_, done = std::move(done)] {
+    impl->Reload();
+    if (done) done();
+  });
 }
 
 void SeedDirectory::Distrust(const std::string& host_id) {

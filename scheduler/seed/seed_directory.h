@@ -33,7 +33,8 @@ class SeedDirectory {
   ~SeedDirectory();  // Stop()
 
   // Hosts have come, changed or gone. A new seed is trusted until a check says otherwise.
-  void Refresh();
+  // `done`, if any, is called on the executor when on_change knows of them.
+  void Refresh(std::function<void()> done = nullptr);
   // Something went wrong with this host: it is checked now.
   void Distrust(const std::string& host_id);
   void Stop();

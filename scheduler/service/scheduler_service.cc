@@ -229,8 +229,9 @@ struct SchedulerService::Impl final : public pb::Scheduler::CallbackService {
                      log::Info("host announced itself", log::kv("host", valid.host().id()),
                                log::kv("seed", seed));
                    }
-                   if (announced->placement_changed) deps.on_seeds_changed();
-                   reply.Send(Empty());
+                   if (!announced->placement_changed) return reply.Send(Empty());
+                   // A register that follows this answer finds the seed on the ring.
+                   deps.on_seeds_changed([reply] { reply.Send(Empty()); });
                  });
   }
 
@@ -267,7 +268,7 @@ struct SchedulerService::Impl final : public pb::Scheduler::CallbackService {
     log::Info("host left", log::kv("host", host->id()));
     const bool seed = host->facts()->is_seed();
     deps.shards->PostToAll(core::HostLeft{std::move(host)});
-    if (seed) deps.on_seeds_changed();
+    if (seed) deps.on_seeds_changed(nullptr);
   }
 
   // ---- not served ----

@@ -28,8 +28,9 @@ class SchedulerService {
     shard::ShardPool* shards = nullptr;
     DecisionRouter* router = nullptr;
     SchedulerMetrics* metrics = nullptr;
-    // A seed peer's host came, changed or went.
-    std::function<void()> on_seeds_changed;
+    // A seed peer's host came, changed or went. `done` (may be empty) is called when registers that
+    // come from then on see it.
+    std::function<void(std::function<void()> done)> on_seeds_changed;
     double request_rate_limit = 4000;  // unary calls and new streams, per second
   };
 

@@ -1,11 +1,6 @@
 #include "tests/testing/nginx.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,45 +8,16 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <thread>
 #include <utility>
+
+#include "tests/testing/process.h"
 
 namespace dragonfly::tests::testing {
 namespace {
 
 constexpr std::array kCodes = {204, 304, 400, 401, 403, 404, 410, 416, 429, 500, 502, 503};
-
-uint16_t FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  uint16_t port = 0;
-  if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0) {
-    port = ntohs(address.sin_port);
-  }
-  close(fd);
-  return port;
-}
-
-bool Answers(uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const bool connected = connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
-  close(fd);
-  return connected;
-}
-
-void Write(const std::string& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
-}
 
 std::string Configuration(const std::string& directory, uint16_t port, bool tls) {
   std::ostringstream out;
@@ -112,31 +78,19 @@ bool Nginx::Launch(const Options& options) {
   port_ = FreePort();
   tls_ = !options.certificate_pem.empty();
   if (tls_) {
-    Write(directory_ + "/cert.pem", options.certificate_pem);
-    Write(directory_ + "/key.pem", options.key_pem);
+    WriteFile(directory_ + "/cert.pem", options.certificate_pem);
+    WriteFile(directory_ + "/key.pem", options.key_pem);
   }
   const std::string configuration = directory_ + "/nginx.conf";
   const std::string log = directory_ + "/error.log";
-  Write(configuration, Configuration(directory_, port_, tls_));
-  const pid_t parent = getpid();
-  pid_ = fork();
-  if (pid_ == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(1);
-    const int sink = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-    dup2(sink, STDERR_FILENO);
-    execlp("nginx", "nginx", "-c", configuration.c_str(), "-p", directory_.c_str(), "-e",
-           log.c_str(), static_cast<char*>(nullptr));
-    _exit(127);
-  }
+  WriteFile(configuration, Configuration(directory_, port_, tls_));
+  pid_ = Spawn({"nginx", "-c", configuration, "-p", directory_, "-e", log}, log);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (std::chrono::steady_clock::now() < deadline) {
     int status = 0;
     if (waitpid(pid_, &status, WNOHANG) == pid_) {
       pid_ = -1;
-      std::ostringstream why;
-      why << std::ifstream(log).rdbuf();
-      error_ = "nginx does not start: " + std::move(why).str();
+      error_ = "nginx does not start: " + ReadFile(log);
       return false;
     }
     if (Answers(port_)) {
@@ -157,7 +111,7 @@ std::string Nginx::url() const {
 std::string Nginx::Put(const std::string& name, const std::string& body) {
   const std::string path = directory_ + "/files/" + name;
   // By rename, so that a reader has the old file or the new one.
-  Write(path + ".new", body);
+  WriteFile(path + ".new", body);
   std::filesystem::rename(path + ".new", path);
   return "/" + name;
 }

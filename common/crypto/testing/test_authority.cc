@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 namespace dragonfly::common::crypto::testing {
 namespace {
@@ -123,6 +124,16 @@ void ReplaceFile(const std::string& path, const std::string& text) {
   const std::string other = path + ".new";
   std::ofstream(other, std::ios::binary) << text;
   std::filesystem::rename(other, path);
+}
+
+std::shared_ptr<TlsSource> OpenSource(const TlsFiles& files, absl::Duration check_interval) {
+  TlsSource::Options options;
+  options.files = files;
+  options.prefix = "test.tls";
+  options.check_interval = check_interval;
+  auto source = TlsSource::Open(os::PosixEnv().clock(), std::move(options));
+  Must(source.ok(), source.status().ToString().c_str());
+  return *std::move(source);
 }
 
 }  // namespace dragonfly::common::crypto::testing

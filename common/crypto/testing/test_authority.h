@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "common/crypto/tls_material.h"
+#include "common/crypto/tls_source.h"
 
 namespace dragonfly::common::crypto::testing {
 
@@ -40,6 +40,10 @@ class TestAuthority {
   std::unique_ptr<Impl> impl_;
   std::string pem_;
 };
+
+// What these files hold, looked at anew by each asker unless told otherwise.
+std::shared_ptr<TlsSource> OpenSource(const TlsFiles& files,
+                                      absl::Duration check_interval = absl::ZeroDuration());
 
 // `text` as the whole of `path`, by way of another name.
 void ReplaceFile(const std::string& path, const std::string& text);

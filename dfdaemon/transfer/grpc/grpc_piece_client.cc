@@ -21,7 +21,6 @@
 #include "common/status/strings.h"
 #include "dfdaemon/transfer/block_pool.h"
 #include "dfdaemon/transfer/grpc/byte_budget.h"
-#include "dfdaemon/transfer/grpc/next_turn.h"
 #include "dfdaemon/transfer/grpc/piece_message.h"
 #include "dfdaemon/transfer/head_check.h"
 #include "dfdaemon/transfer/vortex/piece_text.h"
@@ -238,7 +237,7 @@ async::Co<absl::Status> GrpcPieceClient::Exchange::HandOver(PieceSink& sink) {
       gathered = 0;
       if (scope_.cancelled()) co_return scope_.status();
       if (done % kBytesPerTurn != 0) continue;
-      absl::Status turn = co_await NextTurn(scope_);
+      absl::Status turn = co_await async::NextTurn(scope_);
       if (!turn.ok()) co_return turn;
     }
   }

@@ -22,7 +22,6 @@
 #include "common/status/strings.h"
 #include "dfdaemon/transfer/grpc/byte_budget.h"
 #include "dfdaemon/transfer/grpc/message_buffers.h"
-#include "dfdaemon/transfer/grpc/next_turn.h"
 #include "dfdaemon/transfer/grpc/piece_message.h"
 #include "proto/dfdaemon_v2.pb.h"
 #include "proto/rules/validate.h"
@@ -315,7 +314,7 @@ async::Co<absl::StatusOr<::grpc::ByteBuffer>> GrpcPieceServer::Impl::ReadMessage
     this_turn += size;
     if (this_turn < kBytesPerTurn || done == length) continue;
     this_turn = 0;
-    absl::Status turn = co_await NextTurn(scope);
+    absl::Status turn = co_await async::NextTurn(scope);
     if (!turn.ok()) co_return turn;
   }
   slices.emplace_back(parts.after);

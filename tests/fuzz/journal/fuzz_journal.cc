@@ -46,6 +46,7 @@ std::string Framed(FuzzedDataProvider& input) {
   return journal;
 }
 
+// As an earlier run would have left it: the names survive a power failure too.
 void PutFile(SimulatedEnv& env, const std::string& folder, const std::string& name,
              std::string_view bytes) {
   FUZZ_CHECK(env.SafeMkdir(folder).ok());
@@ -54,6 +55,7 @@ void PutFile(SimulatedEnv& env, const std::string& folder, const std::string& na
   FUZZ_CHECK((*file)->WriteAt(0, BytesOf(bytes)).ok());
   FUZZ_CHECK((*file)->SyncData().ok());
   FUZZ_CHECK((*file)->Close().ok());
+  FUZZ_CHECK(env.SyncDirectory(folder).ok());
 }
 
 // What decodes encodes to something that decodes to the same.

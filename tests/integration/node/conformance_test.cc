@@ -11,6 +11,7 @@
 
 #include "common/async/blocking_pool.h"
 #include "common/os/env.h"
+#include "common/rpc/testing/loopback_server.h"
 #include "dfdaemon/node/grpc_parent_dialer.h"
 #include "dfdaemon/node/grpc_scheduler_client.h"
 #include "dfdaemon/node/testing/parent_dialer_conformance.h"
@@ -160,9 +161,8 @@ class GrpcSchedulerWorld : public SchedulerWorld {
   std::unique_ptr<GrpcSchedulerClient> client_;
 };
 
-// A parent that says what a test says. The three kinds have request and response types of their
-// own; templates make one of them.
-class ToldParent final : public ParentMethods {
+// A parent that says what a test says.
+class ToldParent final : public ParentOfAllKinds<ToldParent> {
  public:
   using HostStream = std::shared_ptr<common::rpc::ServerStream<::common::v2::Host>>;
 
@@ -206,23 +206,6 @@ class ToldParent final : public ParentMethods {
           return pieces;
         });
   }
-  ::grpc::ServerWriteReactor<wire::SyncPiecesResponse>* SyncPieces(
-      ::grpc::CallbackServerContext* context, const wire::SyncPiecesRequest* request) override {
-    return Serve<wire::SyncPiecesRequest, wire::SyncPiecesResponse>(common::id::TaskKind::kStandard,
-                                                                    context, request);
-  }
-  ::grpc::ServerWriteReactor<wire::SyncPersistentPiecesResponse>* SyncPersistentPieces(
-      ::grpc::CallbackServerContext* context,
-      const wire::SyncPersistentPiecesRequest* request) override {
-    return Serve<wire::SyncPersistentPiecesRequest, wire::SyncPersistentPiecesResponse>(
-        common::id::TaskKind::kPersistent, context, request);
-  }
-  ::grpc::ServerWriteReactor<wire::SyncPersistentCachePiecesResponse>* SyncPersistentCachePieces(
-      ::grpc::CallbackServerContext* context,
-      const wire::SyncPersistentCachePiecesRequest* request) override {
-    return Serve<wire::SyncPersistentCachePiecesRequest, wire::SyncPersistentCachePiecesResponse>(
-        common::id::TaskKind::kPersistentCache, context, request);
-  }
   ::grpc::ServerWriteReactor<::common::v2::Host>* SyncHost(
       ::grpc::CallbackServerContext* context, const wire::SyncHostRequest* request) override {
     return common::rpc::ServeWriter<wire::SyncHostRequest, ::common::v2::Host>(
@@ -238,22 +221,10 @@ class ToldParent final : public ParentMethods {
   std::shared_ptr<Pieces> PiecesStream(size_t n) { return WaitFor(pieces_, n); }
   HostStream HostsStream(size_t n) { return WaitFor(hosts_, n); }
 
-  void Start() {
-    common::rpc::ServerOptions options;
-    common::net::Endpoint at;
-    at.ip = common::net::IpAddress::V4({127, 0, 0, 1});
-    options.listen = {at};
-    auto server = common::rpc::Server::Start(options, {this});
-    ASSERT_TRUE(server.ok()) << server.status();
-    server_ = *std::move(server);
-    port_ = server_->endpoints()[0].port;
-  }
-  void Stop() {
-    if (server_) server_->Shutdown(absl::ZeroDuration());
-    server_ = nullptr;
-  }
+  void Start() { server_.Start(*this); }
+  void Stop() { server_.Stop(); }
   ~ToldParent() override { Stop(); }
-  uint16_t port() const { return port_; }
+  uint16_t port() const { return server_.port(); }
 
  private:
   template <typename T>
@@ -266,8 +237,7 @@ class ToldParent final : public ParentMethods {
   std::condition_variable changed_;
   std::vector<std::shared_ptr<Pieces>> pieces_;
   std::vector<HostStream> hosts_;
-  std::unique_ptr<common::rpc::Server> server_;
-  uint16_t port_ = 0;
+  common::rpc::testing::LoopbackServer server_;
 };
 
 class GrpcParentWorld : public ParentWorld {

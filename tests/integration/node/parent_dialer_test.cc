@@ -6,7 +6,7 @@
 #include "common/async/runtime.h"
 #include "common/os/env.h"
 #include "common/rpc/reactor.h"
-#include "common/rpc/server.h"
+#include "common/rpc/testing/loopback_server.h"
 #include "common/status/reason.h"
 #include "dfdaemon/node/grpc_parent_dialer.h"
 #include "gtest/gtest.h"
@@ -20,9 +20,8 @@ using common::status::ErrorReason;
 using common::status::ReasonOf;
 namespace wire = ::dfdaemon::v2;
 
-// A parent that has the pieces it is asked for, until told otherwise. Templates make the three
-// kinds of one piece.
-class TestParent final : public ParentMethods {
+// A parent that has the pieces it is asked for, until told otherwise.
+class TestParent final : public ParentOfAllKinds<TestParent> {
  public:
   std::string ip = "127.0.0.1";
   std::optional<int32_t> tcp_port = 4321;
@@ -31,7 +30,8 @@ class TestParent final : public ParentMethods {
   absl::Status status;
 
   template <typename Req, typename Resp>
-  ::grpc::ServerWriteReactor<Resp>* Serve(::grpc::CallbackServerContext* context,
+  ::grpc::ServerWriteReactor<Resp>* Serve(common::id::TaskKind /*kind*/,
+                                          ::grpc::CallbackServerContext* context,
                                           const Req* request) {
     common::rpc::StreamOptions options;
     if (keepalive) options.extensions = {common::rpc::kKeepalive};
@@ -52,22 +52,6 @@ class TestParent final : public ParentMethods {
           return std::make_shared<common::rpc::StreamEvents>();
         });
   }
-  ::grpc::ServerWriteReactor<wire::SyncPiecesResponse>* SyncPieces(
-      ::grpc::CallbackServerContext* context, const wire::SyncPiecesRequest* request) override {
-    return Serve<wire::SyncPiecesRequest, wire::SyncPiecesResponse>(context, request);
-  }
-  ::grpc::ServerWriteReactor<wire::SyncPersistentPiecesResponse>* SyncPersistentPieces(
-      ::grpc::CallbackServerContext* context,
-      const wire::SyncPersistentPiecesRequest* request) override {
-    return Serve<wire::SyncPersistentPiecesRequest, wire::SyncPersistentPiecesResponse>(context,
-                                                                                        request);
-  }
-  ::grpc::ServerWriteReactor<wire::SyncPersistentCachePiecesResponse>* SyncPersistentCachePieces(
-      ::grpc::CallbackServerContext* context,
-      const wire::SyncPersistentCachePiecesRequest* request) override {
-    return Serve<wire::SyncPersistentCachePiecesRequest, wire::SyncPersistentCachePiecesResponse>(
-        context, request);
-  }
   ::grpc::ServerWriteReactor<::common::v2::Host>* SyncHost(
       ::grpc::CallbackServerContext* context, const wire::SyncHostRequest* request) override {
     return common::rpc::ServeWriter<wire::SyncHostRequest, ::common::v2::Host>(
@@ -82,22 +66,11 @@ class TestParent final : public ParentMethods {
         });
   }
 
-  void Start() {
-    common::rpc::ServerOptions options;
-    common::net::Endpoint at;
-    at.ip = common::net::IpAddress::V4({127, 0, 0, 1});
-    options.listen = {at};
-    auto server = common::rpc::Server::Start(options, {this});
-    ASSERT_TRUE(server.ok()) << server.status();
-    server_ = *std::move(server);
-  }
-  ~TestParent() override {
-    if (server_) server_->Shutdown(absl::ZeroDuration());
-  }
-  uint16_t port() const { return server_->endpoints()[0].port; }
+  void Start() { server_.Start(*this); }
+  uint16_t port() const { return server_.port(); }
 
  private:
-  std::unique_ptr<common::rpc::Server> server_;
+  common::rpc::testing::LoopbackServer server_;
 };
 
 class News {

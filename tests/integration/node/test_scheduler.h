@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "common/rpc/reactor.h"
-#include "common/rpc/server.h"
+#include "common/rpc/testing/loopback_server.h"
 #include "gtest/gtest.h"
 #include "proto/scheduler_v2.grpc.pb.h"
 
@@ -38,23 +38,10 @@ class TestScheduler final : public SchedulerMethods {
   common::rpc::ExtensionSet extensions;                                 // none: as upstream
   bool knows_hosts = true;  // false: every registration is refused until the host announces again
 
-  void Start() {
-    common::rpc::ServerOptions options;
-    common::net::Endpoint at;
-    at.ip = common::net::IpAddress::V4({127, 0, 0, 1});
-    at.port = port_;
-    options.listen = {at};
-    auto server = common::rpc::Server::Start(options, {this});
-    ASSERT_TRUE(server.ok()) << server.status();
-    server_ = *std::move(server);
-    port_ = server_->endpoints()[0].port;
-  }
-  void Stop() {
-    if (server_) server_->Shutdown(absl::ZeroDuration());
-    server_.reset();
-  }
+  void Start() { server_.Start(*this); }
+  void Stop() { server_.Stop(); }
   ~TestScheduler() override { Stop(); }
-  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  std::string address() const { return server_.address(); }
 
   // How often an event has been seen: "announce", "goodbye", "half-close", "cancel", or the name of
   // the field of a request.
@@ -161,8 +148,7 @@ class TestScheduler final : public SchedulerMethods {
     changed_.notify_all();
   }
 
-  std::unique_ptr<common::rpc::Server> server_;
-  uint16_t port_ = 0;
+  common::rpc::testing::LoopbackServer server_;
   std::mutex mutex_;  // guards what follows, and knows_hosts
   std::condition_variable changed_;
   std::vector<std::string> events_;

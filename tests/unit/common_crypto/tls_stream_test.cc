@@ -18,6 +18,7 @@ namespace {
 using async::CancelScope;
 using async::Co;
 using async::TcpStream;
+using testing::OpenSource;
 using testing::TestAuthority;
 
 std::string Pattern(size_t bytes) {
@@ -45,16 +46,7 @@ class TlsStreamTest : public ::testing::Test {
                                       const TestAuthority::Leaf& leaf) {
     const std::string folder = folder_ + "/" + name;
     std::filesystem::create_directory(folder);
-    return SourceOf(authority.Write(folder, leaf));
-  }
-  static std::shared_ptr<TlsSource> SourceOf(const TlsFiles& files) {
-    TlsSource::Options options;
-    options.files = files;
-    options.prefix = "test.tls";
-    options.check_interval = absl::ZeroDuration();
-    auto source = TlsSource::Open(os::PosixEnv().clock(), options);
-    EXPECT_TRUE(source.ok()) << source.status();
-    return *source;
+    return OpenSource(authority.Write(folder, leaf));
   }
 
   using Side = std::function<Co<void>(CancelScope&, TcpStream&)>;
@@ -189,8 +181,8 @@ TEST_F(TlsStreamTest, ServesClientsWithoutCertificateWhenItHasNoAuthorities) {
   serving.ca_cert.clear();
   TlsFiles asking;
   asking.ca_cert = files.ca_cert;
-  TlsServer server(SourceOf(serving));
-  TlsClient client(SourceOf(asking));
+  TlsServer server(OpenSource(serving));
+  TlsClient client(OpenSource(asking));
   name_ = "localhost";
   Talk(server, client, Nothing, Nothing);
   EXPECT_TRUE(client_status_.ok()) << client_status_;
@@ -214,7 +206,7 @@ TEST_F(TlsStreamTest, Sec_RefusesWhatIsNotRightAndSaysWhy) {
 
   TlsFiles bare;
   bare.ca_cert = folder_ + "/client/ca.pem";
-  ExpectRefused(server, SourceOf(bare), "certificate required");
+  ExpectRefused(server, OpenSource(bare), "certificate required");
 }
 
 TEST_F(TlsStreamTest, Sec_ASilentOrForeignPeerEndsWithTheScope) {

@@ -21,6 +21,7 @@ namespace {
 
 using crypto::TlsFiles;
 using crypto::TlsSource;
+using crypto::testing::OpenSource;
 using crypto::testing::TestAuthority;
 
 class RpcTlsTest : public ::testing::Test {
@@ -39,16 +40,7 @@ class RpcTlsTest : public ::testing::Test {
   std::shared_ptr<TlsSource> SourceOf(TestAuthority& authority, const std::string& name,
                                       const TestAuthority::Leaf& leaf = TestAuthority::Leaf()) {
     std::filesystem::create_directory(folder_ + "/" + name);
-    return Open(authority.Write(folder_ + "/" + name, leaf));
-  }
-  static std::shared_ptr<TlsSource> Open(const TlsFiles& files) {
-    TlsSource::Options options;
-    options.files = files;
-    options.prefix = "test.tls";
-    options.check_interval = absl::ZeroDuration();
-    auto source = TlsSource::Open(os::PosixEnv().clock(), options);
-    EXPECT_TRUE(source.ok()) << source.status();
-    return *source;
+    return OpenSource(authority.Write(folder_ + "/" + name, leaf));
   }
   void Serve(std::shared_ptr<TlsSource> source, bool v6 = false) {
     ServerOptions options;
@@ -131,7 +123,7 @@ TEST_F(RpcTlsTest, Sec_WrongCertificatesAreRefusedWithTheReason) {
   ExpectRefused(SourceOf(authority_, "other-name", leaf), client, "127.0.0.1");
   TlsFiles bare;
   bare.ca_cert = folder_ + "/client/ca.pem";
-  ExpectRefused(server, Open(bare), "");
+  ExpectRefused(server, OpenSource(bare), "");
 }
 
 TEST_F(RpcTlsTest, ReplacedFilesAreUsedByTheNextConnection) {

@@ -93,13 +93,10 @@ std::shared_ptr<common::crypto::TlsSource> Certificate() {
     std::string pattern = ::testing::TempDir() + "/conform-XXXXXX";
     EXPECT_NE(mkdtemp(pattern.data()), nullptr);
     common::crypto::testing::TestAuthority authority;
-    common::crypto::TlsSource::Options options;
-    options.files = authority.Write(pattern, common::crypto::testing::TestAuthority::Leaf());
-    options.check_interval = absl::Hours(1);
-    auto opened = common::crypto::TlsSource::Open(common::os::PosixEnv().clock(), options);
-    EXPECT_TRUE(opened.ok()) << opened.status();
+    auto opened = common::crypto::testing::OpenSource(
+        authority.Write(pattern, common::crypto::testing::TestAuthority::Leaf()), absl::Hours(1));
     std::filesystem::remove_all(pattern);
-    return *opened;
+    return opened;
   }();
   return source;
 }

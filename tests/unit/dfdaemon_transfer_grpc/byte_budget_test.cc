@@ -12,7 +12,6 @@
 #include "common/async/runtime.h"
 #include "common/async/task_group.h"
 #include "common/status/reason.h"
-#include "dfdaemon/transfer/grpc/next_turn.h"
 
 namespace dragonfly::dfdaemon::transfer::grpc {
 namespace {
