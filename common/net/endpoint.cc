@@ -99,6 +99,11 @@ absl::StatusOr<Endpoint> Endpoint::Parse(std::string_view text) {
   return Endpoint{*ip, *port};
 }
 
+absl::StatusOr<Endpoint> Endpoint::ParseListen(std::string_view text, bool ipv6) {
+  if (!text.starts_with(':')) return Parse(text);
+  return Parse((ipv6 ? "[::]" : "0.0.0.0") + std::string(text));
+}
+
 std::string Endpoint::ToString() const {
   if (ip.is_v6()) return absl::StrCat("[", ip.ToString(), "]:", port);
   return absl::StrCat(ip.ToString(), ":", port);

@@ -45,6 +45,8 @@ struct Endpoint {
 
   // "10.0.0.1:8002", "[fd00::1]:8002".
   static absl::StatusOr<Endpoint> Parse(std::string_view text);
+  // Where to listen: the same, and ":8080" for every address, of IPv6 too if `ipv6`.
+  static absl::StatusOr<Endpoint> ParseListen(std::string_view text, bool ipv6);
   std::string ToString() const;
 
   friend bool operator==(const Endpoint&, const Endpoint&) = default;

@@ -1,6 +1,5 @@
 #include "dfdaemon/app/application.h"
 
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,14 +83,6 @@ std::string SystemHostname() {
   char name[256] = {};
   if (gethostname(name, sizeof(name) - 1) != 0) return "localhost";
   return name;
-}
-
-// Sockets and files are this program's trade: it takes what descriptors it may have.
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 }  // namespace
@@ -212,15 +203,15 @@ absl::Status Application::Impl::OpenTls() {
   using common::crypto::TlsSource;
   auto server = TlsSource::OpenIfSet(env.clock(), config.upload.server_tls, "upload.server");
   if (!server.ok()) return server.status();
-  auto schedulers = TlsSource::OpenIfSet(env.clock(), config.scheduler.tls, "scheduler");
-  if (!schedulers.ok()) return schedulers.status();
+  auto towards_schedulers = TlsSource::OpenIfSet(env.clock(), config.scheduler.tls, "scheduler");
+  if (!towards_schedulers.ok()) return towards_schedulers.status();
   auto parents = TlsSource::OpenIfSet(env.clock(), config.upload.client_tls, "upload.client");
   if (!parents.ok()) return parents.status();
   server_tls = *std::move(server);
   client_tls = *std::move(parents);
   common::rpc::ChannelOptions to_schedulers;
   common::rpc::ChannelOptions to_parents = ForPieces();
-  to_schedulers.tls = *std::move(schedulers);
+  to_schedulers.tls = *std::move(towards_schedulers);
   to_parents.tls = client_tls;
   scheduler_channels =
       std::make_unique<common::rpc::ChannelPool>(env.clock(), std::move(to_schedulers));
@@ -430,7 +421,6 @@ common::async::Co<void> Application::Impl::CollectNowAndThen() {
 }
 
 absl::Status Application::Impl::Start() {
-  RaiseDescriptorLimit();
   umask(0077);
   Identify();
   if (absl::Status opened = OpenTls(); !opened.ok()) return opened;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/http/endpoints.h"
 #include "common/http/server.h"
 #include "common/status/reason.h"
 
@@ -35,13 +36,8 @@ absl::StatusOr<std::unique_ptr<HttpEndpoints>> HttpEndpoints::Start(
       common::http::HttpServer::Bind(executor, health);
   if (!health_server.ok())
     return common::status::Annotate(health_server.status(), "health.server.port");
-  (*metrics_server)->Handle("/metrics", [&registry] {
-    common::http::Reply reply;
-    reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    reply.body = registry.Scrape();
-    return reply;
-  });
-  (*health_server)->Handle("/healthy", [] { return common::http::Reply(); });
+  common::http::HandleMetrics(**metrics_server, registry);
+  common::http::HandleHealth(**health_server);
   return std::unique_ptr<HttpEndpoints>(
       std::make_unique<Endpoints>(std::move(*metrics_server), std::move(*health_server)));
 }

@@ -1,7 +1,6 @@
 #include "scheduler/app/application.h"
 
 #include <grpcpp/impl/codegen/service_type.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/async/runtime.h"
 #include "common/crypto/tls_source.h"
+#include "common/http/endpoints.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
 #include "common/net/local_address.h"
@@ -52,23 +52,6 @@ absl::StatusOr<IpAddress> AdvertisedAddress(const Config& config) {
   absl::StatusOr<std::vector<IpAddress>> local = common::net::LocalAddresses();
   if (!local.ok()) return Annotate(local.status(), "server.advertiseIP");
   return common::net::AdvertisedAddress(*local, config.enable_ipv6);
-}
-
-// ":8000" is every address.
-absl::StatusOr<Endpoint> MetricsEndpoint(const Config& config) {
-  std::string text = config.metrics.addr;
-  if (text.starts_with(':')) text = (config.enable_ipv6 ? "[::]" : "0.0.0.0") + text;
-  absl::StatusOr<Endpoint> parsed = Endpoint::Parse(text);
-  if (!parsed.ok()) return Annotate(parsed.status(), "metrics.addr");
-  return parsed;
-}
-
-// A connection each for thousands of daemons.
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 core::ShardOptions ShardOptionsOf(const SchedulingConfig& config, uint64_t random_seed) {
@@ -195,25 +178,19 @@ void Application::Impl::StartSeeds(const Endpoint& own, std::shared_ptr<TlsSourc
 
 absl::Status Application::Impl::StartMetrics() {
   if (!config.metrics.enable) return absl::OkStatus();
-  absl::StatusOr<Endpoint> at = MetricsEndpoint(config);
-  if (!at.ok()) return at.status();
+  absl::StatusOr<Endpoint> at = Endpoint::ParseListen(config.metrics.addr, config.enable_ipv6);
+  if (!at.ok()) return Annotate(at.status(), "metrics.addr");
   auto bound = common::http::HttpServer::Bind(runtime.executor(0), *at);
   if (!bound.ok()) return Annotate(bound.status(), "metrics.addr");
   http = std::move(*bound);
-  http->Handle("/metrics", [this] {
-    common::http::Reply reply;
-    reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    reply.body = registry.Scrape();
-    return reply;
-  });
-  http->Handle("/healthy", [] { return common::http::Reply(); });
+  common::http::HandleMetrics(*http, registry);
+  common::http::HandleHealth(*http);
   http->Start();
   log::Info("metrics", log::kv("address", http->endpoint().ToString()));
   return absl::OkStatus();
 }
 
 absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool strict) {
-  RaiseDescriptorLimit();
   absl::StatusOr<IpAddress> advertised = AdvertisedAddress(config);
   if (!advertised.ok()) return advertised.status();
   auto server_tls = TlsSource::OpenIfSet(clock, config.server.tls, "server.tls");

@@ -25,13 +25,6 @@ void AddServer(Schema& schema, ServerConfig& server) {
   common::crypto::AddTlsKeys(schema, "server.tls", server.tls, "those who call us");
   schema.Real("server.requestRateLimit", &server.request_rate_limit, 1, 1e9,
               "calls and new streams a second; more are refused");
-  schema.Text("server.logDir", &server.log_dir, "folder of the log files");
-  schema.Choice("server.logLevel", &server.log_level,
-                {"debug", "info", "warn", "error", "panic", "fatal"}, "least level that is logged");
-  schema.Number<uint32_t>("server.logMaxSize", &server.log_max_size_mib, 1, 1U << 20,
-                          "size of a log file in MiB at which a new one begins");
-  schema.Number<uint32_t>("server.logMaxBackups", &server.log_max_backups, 1, 1000,
-                          "log files that are kept");
 }
 
 void AddScheduling(Schema& schema, SchedulingConfig& scheduling) {
@@ -90,7 +83,7 @@ Schema MakeSchema(Config& config, bool strict) {
   options.strict = strict;
   options.ignore_case = true;
   Schema schema(options);
-  schema.Flag("console", &config.console, "log to stdout instead of files");
+  common::program::AddLogKeys(schema, config.log);
   AddServer(schema, config.server);
   AddScheduling(schema, config.scheduler);
   schema.Duration("dynConfig.refreshInterval", &config.dynconfig_refresh_interval,

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "common/config/schema.h"
 #include "common/crypto/tls_material.h"
+#include "common/program/log_keys.h"
 
 namespace dragonfly::scheduler::app {
 
@@ -19,10 +20,6 @@ struct ServerConfig {
   std::string host;  // empty: the system's name
   common::crypto::TlsFiles tls;
   double request_rate_limit = 4000;
-  std::string log_dir = "/var/log/dragonfly";
-  std::string log_level = "info";
-  uint32_t log_max_size_mib = 1024;
-  uint32_t log_max_backups = 20;
 };
 
 struct GcConfig {
@@ -63,7 +60,7 @@ struct MetricsConfig {
 };
 
 struct Config {
-  bool console = false;
+  common::program::LogConfig log;
   ServerConfig server;
   SchedulingConfig scheduler;
   absl::Duration dynconfig_refresh_interval = absl::Minutes(1);

@@ -77,6 +77,8 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"manager/store/sql", {"common/*"}},
     {"manager/search", {"common/status", "common/net"}},
     {"manager/auth", {"common/status", "common/os", "common/net"}},
+    {"manager/app", {"manager/*", "manager/store/sql", "common/*"}},
+    {"manager", {"manager/*", "common/*"}},
 };
 
 // Headers that cost seconds to compile: each belongs to the wrappers named here and appears in no
@@ -90,7 +92,7 @@ const std::vector<std::pair<std::string, std::set<std::string>>> kDearHeaders = 
     {"yaml-cpp/", {}},
     {"prometheus/", {}},
     {"curl/", {"common/http"}},
-    {"CLI/", {}},
+    {"CLI/", {"common/program"}},
     {"cppconn/", {}},
     {"mysql_", {}},
     {"grpcpp/", {"common/rpc"}},
