@@ -73,6 +73,9 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"manager/store", {"manager/store/sql", "common/*"}},
     {"manager/store/sql", {"common/*"}},
     {"manager/search", {"common/status", "common/net"}},
+    {"manager/cache", {"manager/store", "manager/search", "manager/liveness", "common/*"}},
+    {"manager/service",
+     {"manager/cache", "manager/store", "manager/search", "manager/liveness", "common/*", "proto"}},
     {"manager/auth", {"common/status", "common/os", "common/net"}},
 };
 
