@@ -10,6 +10,7 @@
 #include "common/async/task_group.h"
 #include "common/log/log.h"
 #include "common/status/reason.h"
+#include "manager/cache/cache_metrics.h"
 
 namespace dragonfly::manager::cache {
 
@@ -37,10 +38,7 @@ struct ClusterCache::Impl : std::enable_shared_from_this<Impl> {
         pool(the_pool),
         clock(the_clock),
         options(the_options),
-        reads(registry.AddPlainCounter("dragonfly_manager_cache_reads_total",
-                                       "Readings of the clusters from the database.")),
-        failures(registry.AddPlainCounter("dragonfly_manager_cache_read_failures_total",
-                                          "Such readings that failed.")),
+        metrics(registry),
         scope(executor),
         group(executor),
         wake(executor),
@@ -76,7 +74,7 @@ struct ClusterCache::Impl : std::enable_shared_from_this<Impl> {
     };
     auto fresh = co_await common::async::RunBlocking(pool, scope, std::move(read));
     if (scope.cancelled()) co_return;
-    reads.Add();
+    metrics.reads.Add();
     generation_tried = generation;
     error = fresh.status();
     if (fresh.ok()) {
@@ -84,7 +82,7 @@ struct ClusterCache::Impl : std::enable_shared_from_this<Impl> {
       served->snapshot = *std::move(fresh);
       served->began = read_began;
     } else {
-      failures.Add();
+      metrics.failures.Add();
       if (log::OncePerMinute("clusters cannot be read")) {
         log::Error("clusters cannot be read; the last ones are served", log::kv("error", error),
                    log::kv("served", Newest() != nullptr));
@@ -129,8 +127,7 @@ struct ClusterCache::Impl : std::enable_shared_from_this<Impl> {
   common::async::BlockingPool& pool;
   const common::os::Clock& clock;
   const Options options;
-  common::telemetry::Counter& reads;
-  common::telemetry::Counter& failures;
+  const CacheMetrics metrics;
 
   std::atomic<uint64_t> wanted{1};  // counts what has been invalidated
   std::atomic<bool> woken{false};   // a wake-up is on its way to the executor
@@ -151,14 +148,10 @@ ClusterCache::ClusterCache(common::async::Executor executor, store::Store& store
                            common::async::BlockingPool& pool, const common::os::Clock& clock,
                            common::telemetry::Registry& registry, const Options& options)
     : impl_(std::make_shared<Impl>(executor, store, pool, clock, registry, options)) {
-  registry.OnScrape(
-      [served = impl_->served, &clock,
-       &age = registry.AddPlainGauge("dragonfly_manager_cache_age_seconds",
-                                     "How long ago the clusters that are served were read.")] {
-        const std::lock_guard lock(served->mutex);
-        if (served->snapshot != nullptr)
-          age.Set(absl::ToDoubleSeconds(clock.Now() - served->began));
-      });
+  registry.OnScrape([served = impl_->served, &clock, &age = impl_->metrics.age_seconds] {
+    const std::lock_guard lock(served->mutex);
+    if (served->snapshot != nullptr) age.Set(absl::ToDoubleSeconds(clock.Now() - served->began));
+  });
   common::async::Post(executor, [impl = impl_] { impl->group.Spawn(impl->Run()); });
 }
 
