@@ -1,5 +1,6 @@
 #include "manager/service/manager_service.h"
 
+#include <algorithm>
 #include <atomic>
 #include <string>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "manager/service/manager_metrics.h"
 #include "manager/service/registrations.h"
 #include "proto/manager_v2.grpc.pb.h"
+#include "proto/rules/validate.h"
 
 namespace dragonfly::manager::service {
 namespace {
@@ -79,8 +81,9 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
         options(the_options),
         metrics(deps.registry),
         liveness(options.leases, deps.clock),
-        rate(common::limit::TokenBucket::Options{static_cast<uint64_t>(options.request_rate_limit),
-                                                 0}),
+        // A rate of 0 would be no limit.
+        rate(common::limit::TokenBucket::Options{
+            std::max<uint64_t>(1, static_cast<uint64_t>(options.request_rate_limit)), 0}),
         keep_alives(
             {deps.executor, deps.store, deps.pool, deps.clock, deps.cache, liveness, metrics},
             KeepAliveOptions(options)),
@@ -145,13 +148,16 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
     std::shared_ptr<Ticket> ticket;
     if (allowed.ok()) ticket = Admit(allowed);
     if (ticket == nullptr) {
+      metrics.Handled(call, allowed);
       return common::rpc::ServeUnary<Req, Resp>(
           context, request, response,
           [&](const CallInfo&, const Req&, const common::rpc::UnaryReply<Resp>& reply) {
-            metrics.Handled(call, allowed);
             reply.Send(allowed);
           });
     }
+    // What is not valid ends before its body, which counts all others.
+    if (const absl::Status valid = proto::rules::Validate(*request); !valid.ok())
+      metrics.Handled(call, valid);
     const common::rpc::ServiceLoop loop{deps.executor, &group, &scope};
     return common::rpc::ServeUnaryOn<Req, Resp>(
         loop, context, request, response,

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <thread>
@@ -333,6 +334,37 @@ TEST_F(KeepAliveTest, TooManyRequestsAreRefusedAndCounted) {
   }
   EXPECT_GT(refused, 0);
   EXPECT_EQ(manager_->Metric("dragonfly_manager_grpc_refused_total{limit=\"rate\"}"), refused);
+}
+
+TEST_F(KeepAliveTest, TooManyCallsAtOnceAreRefusedAndCounted) {
+  TestManager::Options options = TestManager::Quick();
+  options.service.max_calls = 1;
+  options.cache.max_age = absl::Hours(1);
+  Start(options);
+  ASSERT_TRUE(SchedulersFor(*manager_, SearchOf("me")).empty());
+  manager_->database().slow_ms = 50;
+  std::atomic<bool> over{false};
+  auto writes = std::async(std::launch::async, [&] {
+    while (!over) (void)Ask(manager_->stub(), &Stub::UpdateScheduler, SchedulerOf("s1"));
+  });
+  EXPECT_TRUE(Eventually([&] {
+    return Ask(manager_->stub(), &Stub::ListSchedulers, SearchOf("me")).status.error_code() ==
+           ::grpc::StatusCode::RESOURCE_EXHAUSTED;
+  }));
+  over = true;
+  writes.get();
+  EXPECT_GE(manager_->Metric("dragonfly_manager_grpc_refused_total{limit=\"calls\"}"), 1);
+  EXPECT_TRUE(SchedulersFor(*manager_, SearchOf("me")).empty()) << "and then they are served again";
+}
+
+TEST_F(KeepAliveTest, AManagerThatIsStoppingTakesNoNewCallsAndStreams) {
+  Start();
+  ASSERT_TRUE(SchedulersFor(*manager_, SearchOf("me")).empty());
+  manager_->service().EndStreams(absl::Seconds(5));
+  EXPECT_EQ(Ask(manager_->stub(), &Stub::ListSchedulers, SearchOf("me")).status.error_code(),
+            ::grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(NewHeart()->Ended().error_code(), ::grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(manager_->Metric("dragonfly_manager_grpc_refused_total{limit=\"shutdown\"}"), 2);
 }
 
 TEST_F(KeepAliveTest, APoolThatIsFullRefusesWritesAndReadsGoOn) {

@@ -10,7 +10,7 @@
 
 namespace dragonfly::manager::service {
 
-using cache::testing::Switched;
+using store::testing::Switched;
 
 bool Eventually(const std::function<bool()>& holds) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);

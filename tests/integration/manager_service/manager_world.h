@@ -14,10 +14,10 @@
 #include "common/rpc/server.h"
 #include "common/telemetry/metrics.h"
 #include "manager/cache/cluster_cache.h"
-#include "manager/cache/testing/switched_dialect.h"
 #include "manager/service/manager_service.h"
 #include "manager/store/repository.h"
 #include "manager/store/store.h"
+#include "manager/store/testing/switched_dialect.h"
 #include "proto/manager_v2.grpc.pb.h"
 
 namespace dragonfly::manager::service {
@@ -55,14 +55,14 @@ class TestManager {
   store::Store& store() { return *store_; }
   cache::ClusterCache& cache() { return *cache_; }
   ManagerService& service() { return *service_; }
-  cache::testing::Switched::Switch& database() { return *switch_; }
+  store::testing::Switched::Switch& database() { return *switch_; }
   // Of the line that begins with `name` (labels included); 0: there is none.
   double Metric(const std::string& name) const;
   // How many lines of the page have `text`.
   size_t Lines(const std::string& text) const;
 
  private:
-  const std::shared_ptr<cache::testing::Switched::Switch> switch_;
+  const std::shared_ptr<store::testing::Switched::Switch> switch_;
   common::telemetry::Registry registry_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<common::async::Runtime> runtime_;

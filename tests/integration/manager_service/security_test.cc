@@ -152,7 +152,7 @@ TEST_F(SecurityTest, Sec_D43_LabelsThatCallersChooseAreBounded) {
     request.set_commit(i % 2 == 0 ? "c\"} 1" : std::string(1000, 'c'));
     ASSERT_TRUE(Ask(manager_->stub(), &Stub::ListSchedulers, request).ok());
   }
-  EXPECT_LE(manager_->Lines("dragonfly_manager_search_scheduler_cluster_total"), 501U);
+  EXPECT_LE(manager_->Lines("search_scheduler_cluster_total{"), 501U);
   EXPECT_EQ(manager_->Lines("cccccccc"), 0U);
 }
 

@@ -10,11 +10,11 @@
 
 #include "common/async/runtime.h"
 #include "common/os/env.h"
-#include "manager/cache/testing/switched_dialect.h"
 #include "manager/search/patterns.h"
 #include "manager/store/joins.h"
 #include "manager/store/repository.h"
 #include "manager/store/sql/sqlite.h"
+#include "manager/store/testing/switched_dialect.h"
 
 namespace dragonfly::manager::cache {
 namespace {
@@ -25,7 +25,7 @@ using store::Joins;
 using store::Repository;
 namespace models = store::models;
 
-using testing::Switched;
+using store::testing::Switched;
 
 class ClusterCacheTest : public ::testing::Test {
  protected:

@@ -12,24 +12,23 @@
 #include "common/status/reason.h"
 #include "manager/store/sql/dialect.h"
 
-namespace dragonfly::manager::cache::testing {
+namespace dragonfly::manager::store::testing {
 
 // Another Dialect's database that can be away, or slow, and that counts statements.
-class Switched final : public store::sql::Dialect {
+class Switched final : public sql::Dialect {
  public:
   struct Switch {
     std::atomic<bool> away{false};
     std::atomic<int> slow_ms{0};
     std::atomic<int> statements{0};
   };
-  Switched(std::shared_ptr<store::sql::Dialect> inner, std::shared_ptr<Switch> its)
+  Switched(std::shared_ptr<sql::Dialect> inner, std::shared_ptr<Switch> its)
       : inner_(std::move(inner)), switch_(std::move(its)) {}
   std::string_view name() const override { return inner_->name(); }
-  absl::StatusOr<std::unique_ptr<store::sql::Connection>> Connect() override {
+  absl::StatusOr<std::unique_ptr<sql::Connection>> Connect() override {
     auto made = inner_->Connect();
     if (!made.ok()) return made.status();
-    return std::unique_ptr<store::sql::Connection>(
-        std::make_unique<Through>(*std::move(made), switch_));
+    return std::unique_ptr<sql::Connection>(std::make_unique<Through>(*std::move(made), switch_));
   }
   std::string GeneratedKey() const override { return inner_->GeneratedKey(); }
   std::string KeyReference() const override { return inner_->KeyReference(); }
@@ -39,10 +38,10 @@ class Switched final : public store::sql::Dialect {
   std::string TableOptions() const override { return inner_->TableOptions(); }
   std::string_view ColumnsQuery() const override { return inner_->ColumnsQuery(); }
   std::string_view IndexesQuery() const override { return inner_->IndexesQuery(); }
-  absl::Status LockSchema(store::sql::Connection& connection, absl::Duration wait) override {
+  absl::Status LockSchema(sql::Connection& connection, absl::Duration wait) override {
     return inner_->LockSchema(connection, wait);
   }
-  absl::Status UnlockSchema(store::sql::Connection& connection, bool keep) override {
+  absl::Status UnlockSchema(sql::Connection& connection, bool keep) override {
     return inner_->UnlockSchema(connection, keep);
   }
   std::string OnConflictUpdate(std::span<const std::string> key,
@@ -51,12 +50,12 @@ class Switched final : public store::sql::Dialect {
   }
 
  private:
-  class Through final : public store::sql::Connection {
+  class Through final : public sql::Connection {
    public:
-    Through(std::unique_ptr<store::sql::Connection> inner, std::shared_ptr<Switch> its)
+    Through(std::unique_ptr<sql::Connection> inner, std::shared_ptr<Switch> its)
         : inner_(std::move(inner)), switch_(std::move(its)) {}
-    absl::StatusOr<store::sql::Result> Execute(
-        std::string_view statement, std::span<const store::sql::Value> parameters) override {
+    absl::StatusOr<sql::Result> Execute(std::string_view statement,
+                                        std::span<const sql::Value> parameters) override {
       ++switch_->statements;
       if (switch_->away) {
         return common::status::MakeStatus(absl::StatusCode::kUnavailable,
@@ -73,11 +72,11 @@ class Switched final : public store::sql::Dialect {
     absl::Status Rollback() override { return inner_->Rollback(); }
 
    private:
-    const std::unique_ptr<store::sql::Connection> inner_;
+    const std::unique_ptr<sql::Connection> inner_;
     const std::shared_ptr<Switch> switch_;
   };
-  const std::shared_ptr<store::sql::Dialect> inner_;
+  const std::shared_ptr<sql::Dialect> inner_;
   const std::shared_ptr<Switch> switch_;
 };
 
-}  // namespace dragonfly::manager::cache::testing
+}  // namespace dragonfly::manager::store::testing
