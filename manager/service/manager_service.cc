@@ -194,14 +194,15 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
     return Answer<Resp>(its, look_again, std::move(make));
   }
 
-  // A row that was written is in the next snapshot: it is waited for although the caller may have
-  // gone away.
+  // What was written is in the snapshot when the caller is told: who asks next, asks that one. The
+  // write is waited for although the caller may have gone away.
   template <typename Resp, typename Row, typename Work>
   Co<absl::StatusOr<Resp>> WriteRow(Work work) {
     CancelScope own(scope, options.call_timeout);
     absl::StatusOr<Row> row = co_await common::async::RunBlocking(deps.pool, own, std::move(work));
     deps.cache.Invalidate();
     if (!row.ok()) co_return row.status();
+    (void)co_await deps.cache.Latest(own);
     co_return MessageOf(*row, liveness.IsAlive(*row, deps.clock.WallNow()));
   }
 
@@ -227,6 +228,7 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
     const absl::Status done = co_await common::async::RunBlocking(deps.pool, own, std::move(work));
     deps.cache.Invalidate();
     if (!done.ok()) co_return done;
+    (void)co_await deps.cache.Latest(own);
     co_return Empty();
   }
 

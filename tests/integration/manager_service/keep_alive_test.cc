@@ -102,11 +102,17 @@ TEST_F(KeepAliveTest, AnOldStreamThatFailsAfterTheNewOneCameTakesNothing) {
 }
 
 TEST_F(KeepAliveTest, MissedBeatsEndALeaseAlthoughTheStreamIsOpenAndABeatBringsItBack) {
-  Start();
+  TestManager::Options options = TestManager::Quick();
+  options.service.leases.interval = absl::Milliseconds(500);
+  options.service.leases.min_lease = absl::Milliseconds(500);
+  Start(options);
   Register(SchedulerOf("s1"));
   auto heart = NewHeart();
-  ASSERT_TRUE(heart->Beat(BeatOf(SchedulerOf("s1"))));
-  EXPECT_TRUE(Sees({"s1@1"}));
+  {
+    Beating beating(*heart, BeatOf(SchedulerOf("s1")));
+    EXPECT_TRUE(Sees({"s1@1"}));
+    EXPECT_TRUE(RowBecomes("s1", "active"));
+  }
   EXPECT_TRUE(Sees({})) << "half open: no end is seen, and yet it is dead";
   EXPECT_TRUE(RowBecomes("s1", "inactive"));
   EXPECT_EQ(manager_->Metric("dragonfly_manager_keep_alive_streams"), 1);
@@ -233,16 +239,12 @@ TEST_F(KeepAliveTest, AManagerThatStopsSaysNothingAgainstItsMembers) {
   EXPECT_NE(status.error_message().find("shutting down"), std::string::npos);
   EXPECT_EQ(Row("s1").state, "active");
   EXPECT_GT(*Row("s1").last_keep_alive_at, before) << "the last time stamp was written";
-  TestManager::Options patient = TestManager::Quick();
-  patient.service.leases = {};
-  Start(patient);
+  Start();
   EXPECT_EQ(SchedulersFor(*manager_, SearchOf("me")), Names{"s1@1"}) << "until it is back";
 }
 
 TEST_F(KeepAliveTest, FiveHundredStreamsAtOnce) {
-  TestManager::Options options = TestManager::Quick();
-  options.service.leases = {};
-  Start(options);
+  Start();
   constexpr int kStreams = 500;
   for (int i = 0; i < kStreams; ++i)
     Register(SchedulerOf("s" + std::to_string(i), 1, "10.0.0.1", 8002));

@@ -23,9 +23,6 @@ bool Eventually(const std::function<bool()>& holds) {
 
 TestManager::Options TestManager::Quick() {
   Options options;
-  options.service.leases.interval = absl::Milliseconds(500);
-  options.service.leases.min_lease = absl::Milliseconds(500);
-  options.service.leases.max_lease = absl::Milliseconds(1500);
   options.service.liveness_write_interval = absl::Milliseconds(50);
   options.cache.min_pause = absl::Milliseconds(5);
   options.cache.retry = absl::Milliseconds(20);

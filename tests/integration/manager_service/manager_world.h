@@ -38,7 +38,7 @@ class TestManager {
     size_t pool_threads = 4;
     size_t pool_queue = 256;
   };
-  // Leases of half a second, written twenty times a second; readings one after the other.
+  // Liveness is written twenty times a second, readings follow one another; leases are as they are.
   static Options Quick();
 
   TestManager(std::shared_ptr<store::sql::Dialect> database, Options options);

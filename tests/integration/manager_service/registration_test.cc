@@ -67,13 +67,8 @@ class RegistrationTest : public ::testing::TestWithParam<MakeDatabase> {
   std::vector<models::Scheduler> Rows() {
     return Repository<models::Scheduler>(manager_.store()).List({}, {1, 100})->rows;
   }
-  static TestManager::Options Slow() {
-    TestManager::Options options = TestManager::Quick();
-    options.service.leases = {};  // nobody beats here more than once
-    return options;
-  }
 
-  TestManager manager_{GetParam()(), Slow()};
+  TestManager manager_{GetParam()(), TestManager::Quick()};
   std::vector<std::unique_ptr<Heart>> hearts_;
 };
 
