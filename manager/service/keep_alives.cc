@@ -226,7 +226,7 @@ void KeepAlives::Sweep() {
   }
 }
 
-// The last word of a member counts; a time stamp after it became active is that with a newer time.
+// The last word of a member counts; a time stamp says active too, so it may replace the first one.
 void KeepAlives::Collect(std::vector<LivenessChange> changes) {
   for (LivenessChange& change : changes) {
     const Member member = change.change.member;

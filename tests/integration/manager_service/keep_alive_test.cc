@@ -208,6 +208,7 @@ TEST_F(KeepAliveTest, SeedPeersLiveByTheirLeasesToo) {
 TEST_F(KeepAliveTest, AfterARestartRowsAreJudgedByTheirTimeStamp) {
   TestManager::Options options = TestManager::Quick();
   options.service.leases.seen_interval = absl::Seconds(1);
+  options.service.leases.min_lease = absl::Seconds(1);
   options.service.leases.max_lease = absl::Seconds(1);
   Start(options);
   Register(SchedulerOf("s1"));
