@@ -13,6 +13,8 @@
 #include "dfdaemon/app/config_schema.h"
 #include "dfdaemon/app/daemon_metrics.h"
 #include "dfdaemon/upload/upload_metrics.h"
+#include "manager/cache/cache_metrics.h"
+#include "manager/service/manager_metrics.h"
 #include "scheduler/app/config.h"
 #include "scheduler/app/shard_metrics.h"
 #include "scheduler/service/scheduler_metrics.h"
@@ -62,12 +64,16 @@ TEST(References, Metrics) {
   common::telemetry::Registry scheduling;
   scheduler::service::SchedulerMetrics scheduler_metrics(scheduling);
   scheduler::app::AddShardMetrics(scheduling, {});  // is not scraped
+  common::telemetry::Registry managing;
+  manager::service::ManagerMetrics manager_metrics(managing);
+  manager::cache::CacheMetrics cache_metrics(managing);
   ExpectPage(
       "metrics.md",
       "# Metrics\n\nServed as text at `/metrics`, with the process's CPU seconds, memory and "
       "descriptors (`process_*`).\nMade from the code; names and labels that the original "
       "has too mean the same.\n\n## dfdaemon\n\n" +
-          daemon.PrintMarkdown() + "\n## scheduler\n\n" + scheduling.PrintMarkdown());
+          daemon.PrintMarkdown() + "\n## scheduler\n\n" + scheduling.PrintMarkdown() +
+          "\n## manager\n\n" + managing.PrintMarkdown());
 }
 
 }  // namespace

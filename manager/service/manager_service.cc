@@ -1,0 +1,371 @@
+#include "manager/service/manager_service.h"
+
+#include <algorithm>
+#include <atomic>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/async/runtime.h"
+#include "common/async/task_group.h"
+#include "common/limit/token_bucket.h"
+#include "common/log/log.h"
+#include "common/rpc/reactor.h"
+#include "common/status/reason.h"
+#include "common/status/strings.h"
+#include "manager/service/answers.h"
+#include "manager/service/identity.h"
+#include "manager/service/keep_alives.h"
+#include "manager/service/manager_metrics.h"
+#include "manager/service/registrations.h"
+#include "proto/manager_v2.grpc.pb.h"
+#include "proto/rules/validate.h"
+
+namespace dragonfly::manager::service {
+namespace {
+
+namespace pb = ::manager::v2;
+namespace log = common::log;
+using common::async::CancelScope;
+using common::async::Co;
+using common::rpc::CallInfo;
+using common::status::ErrorReason;
+using common::status::MakeStatus;
+using google::protobuf::Empty;
+using Context = ::grpc::CallbackServerContext;
+using Unary = ::grpc::ServerUnaryReactor;
+
+CallerIdentity IdentityOf(const Context& context) {
+  CallerIdentity identity;
+  const auto auth = context.auth_context();
+  if (auth == nullptr || !auth->IsPeerAuthenticated()) return identity;
+  identity.authenticated = true;
+  for (const char* property : {"x509_subject_alternative_name", "peer_dns", "peer_ip"}) {
+    for (const ::grpc::string_ref& name : auth->FindPropertyValues(property))
+      identity.names.emplace_back(name.data(), name.size());
+  }
+  return identity;
+}
+
+// What goes with a call that has been admitted; ends with its coroutine.
+class Ticket {
+ public:
+  explicit Ticket(std::atomic<size_t>& calls) : calls_(calls) {}
+  Ticket(const Ticket&) = delete;
+  Ticket& operator=(const Ticket&) = delete;
+  ~Ticket() { calls_.fetch_sub(1); }
+
+ private:
+  std::atomic<size_t>& calls_;
+};
+
+absl::Status Overloaded(absl::string_view message) {
+  return MakeStatus(absl::StatusCode::kResourceExhausted, ErrorReason::kOverloaded,
+                    common::status::StdView(message));
+}
+
+KeepAlives::Options KeepAliveOptions(const ServiceOptions& options) {
+  KeepAlives::Options out;
+  out.max_streams = options.max_keep_alive_streams;
+  out.lookup_timeout = options.call_timeout;
+  out.silence = options.keep_alive_silence;
+  out.write_interval = options.liveness_write_interval;
+  return out;
+}
+
+}  // namespace
+
+struct ManagerService::Impl final : public pb::Manager::CallbackService {
+  Impl(const Deps& the_deps, const ServiceOptions& the_options)
+      : deps(the_deps),
+        options(the_options),
+        metrics(deps.registry),
+        liveness(options.leases, deps.clock),
+        // A rate of 0 would be no limit.
+        rate(common::limit::TokenBucket::Options{
+            std::max<uint64_t>(1, static_cast<uint64_t>(options.request_rate_limit)), 0}),
+        keep_alives(
+            {deps.executor, deps.store, deps.pool, deps.clock, deps.cache, liveness, metrics},
+            KeepAliveOptions(options)),
+        scope(deps.executor),
+        group(deps.executor) {}
+
+  // ---- admission: on gRPC's threads ----
+
+  absl::Status Refuse(Refusal refusal, absl::Status status) {
+    metrics.Refused(refusal);
+    return status;
+  }
+
+  absl::Status AdmitRate() {
+    if (ending.load()) {
+      return Refuse(Refusal::kShutdown,
+                    MakeStatus(absl::StatusCode::kUnavailable, ErrorReason::kShutdown,
+                               "the manager is shutting down; go on with another one"));
+    }
+    if (rate.TryAcquire(1, deps.clock.Now())) return absl::OkStatus();
+    return Refuse(Refusal::kRate,
+                  Overloaded("too many requests; the limit is server.grpc.requestRateLimit"));
+  }
+
+  // Null: refused, and `status` says why.
+  std::shared_ptr<Ticket> Admit(absl::Status& status) {
+    status = AdmitRate();
+    if (!status.ok()) return nullptr;
+    if (calls.fetch_add(1) >= options.max_calls) {
+      calls.fetch_sub(1);
+      status = Refuse(Refusal::kCalls,
+                      Overloaded(absl::StrCat("the manager has ", options.max_calls,
+                                              " calls to answer already; try again later")));
+      return nullptr;
+    }
+    return std::make_shared<Ticket>(calls);
+  }
+
+  // A caller with a certificate speaks for those whom it names.
+  template <typename Req>
+  absl::Status Identified(const Context& context, const Req& request) {
+    if (!options.verify_announced_address) return absl::OkStatus();
+    absl::Status allowed = MaySpeakFor(IdentityOf(context), request.hostname(), request.ip());
+    if (allowed.ok()) return allowed;
+    return Refuse(Refusal::kIdentity, std::move(allowed));
+  }
+
+  // ---- unary calls: validated, admitted, then `body(scope, request)` on the executor ----
+
+  template <typename Req, typename Resp, typename Body>
+  Co<absl::StatusOr<Resp>> RunBody(Call call, CancelScope& parent, Req request, Body body) {
+    CancelScope own(parent, options.call_timeout);
+    absl::StatusOr<Resp> answer = co_await body(own, std::move(request));
+    metrics.Handled(call, answer.status());
+    co_return answer;
+  }
+
+  template <typename Req, typename Resp, typename Body>
+  Unary* Serve(Call call, Context* context, const Req* request, Resp* response,
+               absl::Status allowed, Body body) {
+    metrics.Started(call);
+    std::shared_ptr<Ticket> ticket;
+    if (allowed.ok()) ticket = Admit(allowed);
+    if (ticket == nullptr) {
+      metrics.Handled(call, allowed);
+      return common::rpc::ServeUnary<Req, Resp>(
+          context, request, response,
+          [&](const CallInfo&, const Req&, const common::rpc::UnaryReply<Resp>& reply) {
+            reply.Send(allowed);
+          });
+    }
+    // What is not valid ends before its body, which counts all others.
+    if (const absl::Status valid = proto::rules::Validate(*request); !valid.ok())
+      metrics.Handled(call, valid);
+    const common::rpc::ServiceLoop loop{deps.executor, &group, &scope};
+    return common::rpc::ServeUnaryOn<Req, Resp>(
+        loop, context, request, response,
+        [this, call, ticket, body](CancelScope& its, CallInfo, Req valid) {
+          return RunBody<Req, Resp, Body>(call, its, std::move(valid), body);
+        });
+  }
+
+  // Of the snapshot at hand; what is not in it may have been written a moment ago.
+  template <typename Resp, typename Make>
+  Co<absl::StatusOr<Resp>> Answer(CancelScope& its, bool look_again, Make make) {
+    auto snapshot = co_await deps.cache.Get(its);
+    if (!snapshot.ok()) co_return snapshot.status();
+    absl::StatusOr<Resp> answer = make(Answers(**snapshot, liveness));
+    if (!look_again || !absl::IsNotFound(answer.status())) co_return answer;
+    snapshot = co_await deps.cache.Refresh(its);
+    if (!snapshot.ok()) co_return snapshot.status();
+    answer = make(Answers(**snapshot, liveness));
+    co_return answer;
+  }
+
+  template <typename Resp, typename Req>
+  Co<absl::StatusOr<Resp>> Get(CancelScope& its, Req request) {
+    auto make = [request = std::move(request)](const Answers& answers) {
+      return answers.Get(request);
+    };
+    return Answer<Resp>(its, true, std::move(make));
+  }
+  template <typename Resp, typename Req>
+  Co<absl::StatusOr<Resp>> List(CancelScope& its, bool look_again, Req request) {
+    auto make = [request = std::move(request)](const Answers& answers) {
+      return answers.List(request);
+    };
+    return Answer<Resp>(its, look_again, std::move(make));
+  }
+
+  // What was written is in the snapshot when the caller is told: who asks next, asks that one. The
+  // write is waited for although the caller may have gone away.
+  template <typename Resp, typename Row, typename Work>
+  Co<absl::StatusOr<Resp>> WriteRow(Work work) {
+    CancelScope own(scope, options.call_timeout);
+    absl::StatusOr<Row> row = co_await common::async::RunBlocking(deps.pool, own, std::move(work));
+    deps.cache.Invalidate();
+    if (!row.ok()) co_return row.status();
+    (void)co_await deps.cache.Latest(own);
+    co_return MessageOf(*row, liveness.IsAlive(*row, deps.clock.WallNow()));
+  }
+
+  Co<absl::StatusOr<pb::Scheduler>> RegisterScheduler(pb::UpdateSchedulerRequest request) {
+    auto work = [&store = deps.store, &clock = deps.clock, request = std::move(request)] {
+      return Register(store, request, clock.WallNow());
+    };
+    return WriteRow<pb::Scheduler, store::models::Scheduler>(std::move(work));
+  }
+  Co<absl::StatusOr<pb::SeedPeer>> RegisterSeedPeer(pb::UpdateSeedPeerRequest request) {
+    auto work = [&store = deps.store, request = std::move(request)] {
+      return Register(store, request);
+    };
+    return WriteRow<pb::SeedPeer, store::models::SeedPeer>(std::move(work));
+  }
+  Co<absl::StatusOr<Empty>> RemoveSeedPeer(pb::DeleteSeedPeerRequest request) {
+    log::Info("seed peer is deleted", log::kv("host", request.hostname()),
+              log::kv("ip", request.ip()), log::kv("cluster", request.seed_peer_cluster_id()));
+    auto work = [&store = deps.store, request = std::move(request)] {
+      return Delete(store, request);
+    };
+    CancelScope own(scope, options.call_timeout);
+    const absl::Status done = co_await common::async::RunBlocking(deps.pool, own, std::move(work));
+    deps.cache.Invalidate();
+    if (!done.ok()) co_return done;
+    (void)co_await deps.cache.Latest(own);
+    co_return Empty();
+  }
+
+  Co<absl::StatusOr<pb::ListSchedulersResponse>> Search(CancelScope& its,
+                                                        pb::ListSchedulersRequest request) {
+    const bool searches = request.scheduler_cluster_id() == 0;
+    const std::string version = request.version();
+    const std::string commit = request.commit();
+    if (searches) metrics.Searched(version, commit);
+    auto answer = co_await List<pb::ListSchedulersResponse>(its, true, std::move(request));
+    if (searches && (!answer.ok() || answer->schedulers_size() == 0))
+      metrics.SearchFailed(version, commit);
+    co_return answer;
+  }
+
+  // ---- the service ----
+
+  Unary* GetSeedPeer(Context* context, const pb::GetSeedPeerRequest* request,
+                     pb::SeedPeer* response) override {
+    return Serve(Call::kGetSeedPeer, context, request, response, absl::OkStatus(),
+                 [this](CancelScope& its, pb::GetSeedPeerRequest valid) {
+                   return Get<pb::SeedPeer>(its, std::move(valid));
+                 });
+  }
+  Unary* ListSeedPeers(Context* context, const pb::ListSeedPeersRequest* request,
+                       pb::ListSeedPeersResponse* response) override {
+    return Serve(Call::kListSeedPeers, context, request, response, absl::OkStatus(),
+                 [this](CancelScope& its, pb::ListSeedPeersRequest valid) {
+                   return List<pb::ListSeedPeersResponse>(its, true, std::move(valid));
+                 });
+  }
+  Unary* UpdateSeedPeer(Context* context, const pb::UpdateSeedPeerRequest* request,
+                        pb::SeedPeer* response) override {
+    return Serve(Call::kUpdateSeedPeer, context, request, response, Identified(*context, *request),
+                 [this](CancelScope&, pb::UpdateSeedPeerRequest valid) {
+                   return RegisterSeedPeer(std::move(valid));
+                 });
+  }
+  Unary* DeleteSeedPeer(Context* context, const pb::DeleteSeedPeerRequest* request,
+                        Empty* response) override {
+    return Serve(Call::kDeleteSeedPeer, context, request, response, Identified(*context, *request),
+                 [this](CancelScope&, pb::DeleteSeedPeerRequest valid) {
+                   return RemoveSeedPeer(std::move(valid));
+                 });
+  }
+  Unary* GetScheduler(Context* context, const pb::GetSchedulerRequest* request,
+                      pb::Scheduler* response) override {
+    return Serve(Call::kGetScheduler, context, request, response, absl::OkStatus(),
+                 [this](CancelScope& its, pb::GetSchedulerRequest valid) {
+                   return Get<pb::Scheduler>(its, std::move(valid));
+                 });
+  }
+  Unary* UpdateScheduler(Context* context, const pb::UpdateSchedulerRequest* request,
+                         pb::Scheduler* response) override {
+    return Serve(Call::kUpdateScheduler, context, request, response, Identified(*context, *request),
+                 [this](CancelScope&, pb::UpdateSchedulerRequest valid) {
+                   return RegisterScheduler(std::move(valid));
+                 });
+  }
+  Unary* ListSchedulers(Context* context, const pb::ListSchedulersRequest* request,
+                        pb::ListSchedulersResponse* response) override {
+    return Serve(Call::kListSchedulers, context, request, response, absl::OkStatus(),
+                 [this](CancelScope& its, pb::ListSchedulersRequest valid) {
+                   return Search(its, std::move(valid));
+                 });
+  }
+  Unary* ListApplications(Context* context, const pb::ListApplicationsRequest* request,
+                          pb::ListApplicationsResponse* response) override {
+    return Serve(Call::kListApplications, context, request, response, absl::OkStatus(),
+                 [this](CancelScope& its, pb::ListApplicationsRequest valid) {
+                   return List<pb::ListApplicationsResponse>(its, false, std::move(valid));
+                 });
+  }
+  ::grpc::ServerReadReactor<pb::KeepAliveRequest>* KeepAlive(Context* context,
+                                                             Empty* /*response*/) override {
+    metrics.Started(Call::kKeepAlive);
+    common::rpc::StreamOptions stream_options;
+    stream_options.max_unconsumed = 4;
+    CallerIdentity identity;
+    if (options.verify_announced_address) identity = IdentityOf(*context);
+    return common::rpc::ServeReader<pb::KeepAliveRequest, Empty>(
+        context, stream_options,
+        [this, &identity](
+            std::shared_ptr<KeepAlives::Stream> stream) -> std::shared_ptr<KeepAlives::Handler> {
+          const absl::Status admitted = AdmitRate();
+          if (admitted.ok()) return keep_alives.Open(std::move(stream), std::move(identity));
+          stream->Finish(admitted);
+          return nullptr;
+        });
+  }
+
+  Co<void> End() {
+    scope.Cancel(MakeStatus(absl::StatusCode::kUnavailable, ErrorReason::kShutdown,
+                            "the manager is shutting down"));
+    co_await group.Join();
+  }
+
+  const Deps deps;
+  const ServiceOptions options;
+  ManagerMetrics metrics;
+  cache::MemberLiveness liveness;
+  common::limit::TokenBucket rate;
+  std::atomic<size_t> calls{0};
+  std::atomic<bool> ending{false};
+  bool stopped = false;
+  KeepAlives keep_alives;
+  // Of the unary calls; both belong to the executor.
+  CancelScope scope;
+  common::async::TaskGroup group;
+};
+
+ManagerService::ManagerService(const Deps& deps, const ServiceOptions& options)
+    : impl_(std::make_unique<Impl>(deps, options)) {
+  using liveness::MemberKind;
+  Impl* impl = impl_.get();
+  impl->metrics.Watch({[impl] { return impl->liveness.Active(MemberKind::kScheduler); },
+                       [impl] { return impl->liveness.Active(MemberKind::kSeedPeer); },
+                       [impl] { return impl->keep_alives.open(); }});
+}
+
+ManagerService::~ManagerService() { Stop(absl::ZeroDuration()); }
+
+::grpc::Service* ManagerService::grpc_service() { return impl_.get(); }
+
+const cache::MemberLiveness& ManagerService::liveness() const { return impl_->liveness; }
+
+void ManagerService::EndStreams(absl::Duration grace) {
+  impl_->ending.store(true);
+  impl_->keep_alives.EndAll(grace);
+}
+
+void ManagerService::Stop(absl::Duration grace) {
+  if (impl_->stopped) return;
+  impl_->stopped = true;
+  impl_->ending.store(true);
+  common::async::RunToEnd(impl_->deps.executor, [impl = impl_.get()] { return impl->End(); });
+  impl_->keep_alives.Stop(grace);
+}
+
+}  // namespace dragonfly::manager::service
