@@ -30,8 +30,8 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"common/async", {"common/status", "common/net", "common/log"}},
     {"common/crypto", {"common/async", "common/net", "common/log", "common/status", "common/os"}},
     {"common/http",
-     {"common/async", "common/net", "common/log", "common/status", "common/os", "common/telemetry",
-      "common/version"}},
+     {"common/crypto", "common/async", "common/net", "common/log", "common/status", "common/os",
+      "common/telemetry", "common/version"}},
     {"common/rpc",
      {"common/crypto", "common/async", "common/net", "common/log", "common/status", "common/os",
       "common/id", "common/telemetry", "common/digest", "common/limit", "proto"}},
@@ -74,6 +74,8 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"manager/store/sql", {"common/*"}},
     {"manager/search", {"common/status", "common/net"}},
     {"manager/auth", {"common/status", "common/os", "common/net"}},
+    {"manager/rest",
+     {"manager/store", "manager/store/sql", "manager/auth", "manager/search", "common/*"}},
 };
 
 // Headers that cost seconds to compile: each belongs to the wrappers named here and appears in no
