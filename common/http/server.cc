@@ -14,6 +14,8 @@
 #include "common/async/cancel_scope.h"
 #include "common/async/task_group.h"
 #include "common/async/tcp.h"
+#include "common/crypto/tls_stream.h"
+#include "common/http/gzip.h"
 #include "common/http/request_head.h"
 
 namespace dragonfly::common::http {
@@ -47,6 +49,20 @@ std::string Render(const Reply& reply, bool keep_alive, bool with_body) {
   return out;
 }
 
+constexpr size_t kMinGzipBytes = 1024;             // less saves nothing that anybody would notice
+constexpr size_t kMaxGzipBytes = size_t{8} << 20;  // more would hold up the thread
+
+void Compress(const HeaderList& asked, Reply& reply) {
+  if (Find(reply.headers, "Content-Encoding")) return;
+  reply.headers.emplace_back("Vary", "Accept-Encoding");
+  if (reply.body.size() < kMinGzipBytes || reply.body.size() > kMaxGzipBytes) return;
+  if (!AcceptsGzip(asked)) return;
+  std::optional<std::string> smaller = Gzip(reply.body);
+  if (!smaller) return;
+  reply.body = *std::move(smaller);
+  reply.headers.emplace_back("Content-Encoding", "gzip");
+}
+
 }  // namespace
 
 constexpr int kGone = -1;
@@ -54,11 +70,14 @@ constexpr int kGone = -1;
 struct HttpServer::Impl {
   Impl(async::Executor the_executor, std::unique_ptr<async::TcpListener> the_listener,
        Options the_options)
-      : executor(the_executor), listener(std::move(the_listener)), options(the_options) {}
+      : executor(the_executor), listener(std::move(the_listener)), options(std::move(the_options)) {
+    if (options.tls != nullptr) tls = std::make_unique<crypto::TlsServer>(options.tls);
+  }
 
   async::Executor executor;
   std::unique_ptr<async::TcpListener> listener;
   const Options options;
+  std::unique_ptr<crypto::TlsServer> tls;  // null: none
   std::map<std::string, Handler, std::less<>> handlers;
   RequestHandler others;
   bool started = false;
@@ -84,6 +103,15 @@ struct HttpServer::Impl {
   }
 
   async::Co<void> Serve(std::unique_ptr<async::TcpStream> stream) {
+    if (tls != nullptr) {
+      async::CancelScope shaking_hands(*scope, options.handshake_timeout);
+      auto secured = co_await tls->Handshake(shaking_hands, std::move(stream));
+      if (!secured.ok()) {
+        --connections;
+        co_return;
+      }
+      stream = *std::move(secured);
+    }
     std::string data;  // received and not yet used
     bool open = true;
     while (open) {
@@ -104,6 +132,7 @@ struct HttpServer::Impl {
           reply = Plain(refused);
         } else {
           reply = co_await Answer(*stream, head->head, std::move(body));
+          if (options.gzip) Compress(head->head.headers, reply);
         }
       }
       open = whole && head->head.keep_alive;
@@ -196,6 +225,7 @@ struct HttpServer::Impl {
     request.headers = head.headers;
     request.body = std::move(body);
     request.peer = stream.peer();
+    request.encrypted = stream.encrypted();
     Reply reply = co_await others(*scope, std::move(request));
     co_return reply;
   }
@@ -208,7 +238,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Bind(async::Executor exe
                                                              Options options) {
   auto listener = async::TcpListener::Bind(executor, at);
   if (!listener.ok()) return listener.status();
-  auto impl = std::make_unique<Impl>(executor, std::move(*listener), options);
+  auto impl = std::make_unique<Impl>(executor, std::move(*listener), std::move(options));
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
 }
 

@@ -13,6 +13,10 @@
 #include "common/http/headers.h"
 #include "common/net/endpoint.h"
 
+namespace dragonfly::common::crypto {
+class TlsSource;
+}
+
 namespace dragonfly::common::http {
 
 struct Reply {
@@ -29,6 +33,7 @@ struct ServerRequest {
   HeaderList headers;
   std::string body;
   net::Endpoint peer;
+  bool encrypted = false;  // came by TLS
 };
 
 // An HTTP/1.1 server for metrics, health and REST. Bodies are read whole, up to a limit, before the
@@ -47,6 +52,11 @@ class HttpServer {
     absl::Duration header_timeout = absl::Seconds(10);  // from the first byte of a request
     absl::Duration body_timeout = absl::Seconds(30);    // from the end of its head
     absl::Duration idle_timeout = absl::Seconds(60);  // between requests, and for writing an answer
+    // TLS 1.2 or 1.3 on every connection; null: none. Never one or the other on one port.
+    std::shared_ptr<crypto::TlsSource> tls = nullptr;
+    absl::Duration handshake_timeout = absl::Seconds(5);
+    // Bodies of 1 KiB to 8 MiB are compressed for clients that take gzip.
+    bool gzip = false;
   };
   using Handler = std::function<Reply()>;
   // Its scope ends when the server stops. A client that goes away in between is not noticed before
