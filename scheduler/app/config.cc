@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "common/manager/address.h"
 #include "common/status/reason.h"
 
 namespace dragonfly::scheduler::app {
@@ -36,6 +37,8 @@ void AddServer(Schema& schema, ServerConfig& server) {
   schema.Ip("server.listenIP", &server.listen_ip, "where gRPC listens; default: everywhere");
   schema.Port("server.port", &server.port, "its port; 0: the kernel chooses, the log says");
   schema.Text("server.host", &server.host, "name of this scheduler; default: the system's");
+  schema.Text("server.cacheDir", &server.cache_dir,
+              "folder of what the manager said last, for a start without it");
   AddTls(schema, "server.tls", server.tls);
   schema.Real("server.requestRateLimit", &server.request_rate_limit, 1, 1e9,
               "calls and new streams a second; more are refused");
@@ -88,11 +91,29 @@ void AddScheduling(Schema& schema, SchedulingConfig& scheduling) {
                   "peers of a host that was not heard of for so long are forgotten");
 }
 
+void AddManager(Schema& schema, Config& config) {
+  ManagerConfig& manager = config.manager;
+  schema.Text("host.idc", &config.host.idc, "data centre, as the manager shows it");
+  schema.Text("host.location", &config.host.location, "place as a path a|b|c, the same");
+  schema.Text("manager.addr", &manager.addr,
+              "manager of the cluster, host:port; empty: none, settings come from dynconfig.yaml");
+  AddTls(schema, "manager.tls", manager.tls);
+  schema.Number<uint64_t>("manager.schedulerClusterID", &manager.scheduler_cluster_id, 1,
+                          std::numeric_limits<int64_t>::max(),
+                          "cluster of this scheduler, by its number in the manager");
+  schema.Duration("manager.keepAlive.interval", &manager.keep_alive_interval,
+                  absl::Milliseconds(10), "how often the manager is told that we live");
+  schema.Check([&manager] {
+    if (manager.addr.empty()) return absl::OkStatus();
+    auto address = common::manager::ParseAddress(manager.addr);
+    if (!address.ok()) return address.status();
+    return common::manager::CheckScheme(*address, manager.tls.set(), "manager.tls");
+  });
+}
+
 void AddIgnored(Schema& schema) {
-  for (const char* key :
-       {"pprofPort", "tracing", "server.pluginDir", "server.logMaxAge", "database", "host", "job",
-        "peer", "manager.tls", "manager.schedulerClusterID", "manager.keepAlive",
-        "metrics.enableHost", "verbose"}) {
+  for (const char* key : {"pprofPort", "tracing", "server.pluginDir", "server.logMaxAge",
+                          "database", "job", "peer", "metrics.enableHost", "verbose"}) {
     schema.Ignored(key, "of upstream's; has no effect in this version");
   }
 }
@@ -108,8 +129,10 @@ Schema MakeSchema(Config& config, bool strict) {
   AddServer(schema, config.server);
   AddScheduling(schema, config.scheduler);
   schema.Duration("dynConfig.refreshInterval", &config.dynconfig_refresh_interval,
-                  absl::Milliseconds(10), "how often dynconfig.yaml is read");
-  schema.Text("manager.addr", &config.manager_addr, "manager of the cluster; empty: none");
+                  absl::Milliseconds(10),
+                  "how often the settings of the cluster are read, from dynconfig.yaml or the "
+                  "manager");
+  AddManager(schema, config);
   AddTls(schema, "seedPeer.tls", config.seed_peer.tls);
   schema.Duration("seedPeer.taskDownloadTimeout", &config.seed_peer.task_download_timeout,
                   absl::Seconds(1), "longest download of a seed peer");
@@ -120,16 +143,10 @@ Schema MakeSchema(Config& config, bool strict) {
   schema.Flag("network.enableIPv6", &config.enable_ipv6, "listen and advertise on IPv6");
   AddIgnored(schema);
   schema.Check([&config] {
-    absl::Status server = CheckTls("server.tls", config.server.tls);
-    if (!server.ok()) return server;
-    return CheckTls("seedPeer.tls", config.seed_peer.tls);
-  });
-  schema.Check([&config] {
-    if (config.manager_addr.empty()) return absl::OkStatus();
-    return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument,
-                      "manager.addr '" + config.manager_addr +
-                          "': this version runs without a manager; remove the key and use "
-                          "dynconfig.yaml");
+    absl::Status checked = CheckTls("server.tls", config.server.tls);
+    if (checked.ok()) checked = CheckTls("seedPeer.tls", config.seed_peer.tls);
+    if (checked.ok()) checked = CheckTls("manager.tls", config.manager.tls);
+    return checked;
   });
   return schema;
 }
