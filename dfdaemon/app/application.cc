@@ -21,6 +21,7 @@
 #include "common/id/names.h"
 #include "common/limit/token_bucket.h"
 #include "common/log/log.h"
+#include "common/manager/address.h"
 #include "common/net/egress_policy.h"
 #include "common/net/local_address.h"
 #include "common/os/env.h"
@@ -32,9 +33,11 @@
 #include "common/version/version.h"
 #include "dfdaemon/app/daemon_metrics.h"
 #include "dfdaemon/app/http_endpoints.h"
+#include "dfdaemon/node/dynconfig_directory.h"
 #include "dfdaemon/node/grpc_parent_dialer.h"
 #include "dfdaemon/node/grpc_scheduler_client.h"
 #include "dfdaemon/node/host_monitor.h"
+#include "dfdaemon/node/manager_directory.h"
 #include "dfdaemon/node/sysinfo.h"
 #include "dfdaemon/service/download_service.h"
 #include "dfdaemon/service/upload_service.h"
@@ -61,6 +64,9 @@ using common::status::Annotate;
 constexpr size_t kBlockBudgetBytes = size_t{16} << 20;
 constexpr size_t kPoolThreads = 4;
 constexpr size_t kPoolQueue = 4096;
+
+// The schedulers of all clusters and what they carry.
+constexpr size_t kMaxManagerAnswerBytes = size_t{16} << 20;
 
 // Of pieces over gRPC, on both ends.
 constexpr size_t kMaxPieceMessageBytes =
@@ -108,6 +114,8 @@ struct Application::Impl {
   absl::Status OpenStorage();
   absl::Status OpenTls();
   void Identify();
+  std::string StorageFolder() const;
+  absl::Status OpenDirectory();
   void Connect();
   void MakeEngine();
   absl::Status Serve();
@@ -142,12 +150,14 @@ struct Application::Impl {
   std::shared_ptr<common::limit::TokenBucket> source_limit;
   std::shared_ptr<common::limit::TokenBucket> upload_limit;
 
-  std::shared_ptr<common::crypto::TlsSource> server_tls;  // null: plaintext
-  std::shared_ptr<common::crypto::TlsSource> client_tls;  // towards parents
+  std::shared_ptr<common::crypto::TlsSource> server_tls;       // null: plaintext
+  std::shared_ptr<common::crypto::TlsSource> client_tls;       // towards parents
+  std::unique_ptr<common::rpc::ChannelPool> manager_channels;  // where there is one
   std::unique_ptr<common::rpc::ChannelPool> scheduler_channels;
   std::unique_ptr<common::rpc::ChannelPool> parent_channels;
   std::unique_ptr<node::SystemInfo> system;
   std::unique_ptr<node::HostMonitor> monitor;
+  std::unique_ptr<node::SchedulerDirectory> directory;
   std::unique_ptr<node::GrpcSchedulerClient> schedulers;
   std::unique_ptr<node::GrpcParentDialer> dialer;
   std::unique_ptr<common::http::HttpClient> http;
@@ -192,10 +202,15 @@ void Application::Impl::Identify() {
   policy = std::make_unique<common::net::EgressPolicy>(std::move(egress));
 }
 
+std::string Application::Impl::StorageFolder() const {
+  std::string folder = config.storage.dir;
+  while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+  return folder;
+}
+
 absl::Status Application::Impl::OpenStorage() {
   storage::StoreOptions options;
-  options.dir = config.storage.dir;
-  while (options.dir.size() > 1 && options.dir.back() == '/') options.dir.pop_back();
+  options.dir = StorageFolder();
   options.keep = config.storage.keep;
   options.discard_incompatible = config.storage.on_incompatible == "discard";
   options.disk_threshold = config.gc.disk_threshold;
@@ -225,11 +240,39 @@ absl::Status Application::Impl::OpenTls() {
   absl::Status opened = open("upload.server", config.upload.server_tls, server_tls);
   if (opened.ok()) opened = open("scheduler", config.scheduler.tls, to_schedulers.tls);
   if (opened.ok()) opened = open("upload.client", config.upload.client_tls, client_tls);
+  common::rpc::ChannelOptions to_manager;
+  to_manager.max_receive_message_bytes = kMaxManagerAnswerBytes;
+  if (opened.ok()) opened = open("manager", config.manager.tls, to_manager.tls);
   if (!opened.ok()) return opened;
   to_parents.tls = client_tls;
   scheduler_channels =
       std::make_unique<common::rpc::ChannelPool>(env.clock(), std::move(to_schedulers));
+  if (!config.manager.addr.empty()) {
+    manager_channels =
+        std::make_unique<common::rpc::ChannelPool>(env.clock(), std::move(to_manager));
+  }
   parent_channels = std::make_unique<common::rpc::ChannelPool>(env.clock(), std::move(to_parents));
+  return absl::OkStatus();
+}
+
+// Who says which schedulers there are.
+absl::Status Application::Impl::OpenDirectory() {
+  if (manager_channels == nullptr) {
+    node::DynconfigDirectory::Options options;
+    options.path = dynconfig_path;
+    options.seed = identity.seed;
+    directory = std::make_unique<node::DynconfigDirectory>(*pool, std::move(options));
+    return absl::OkStatus();
+  }
+  auto address = common::manager::ParseAddress(config.manager.addr);
+  if (!address.ok()) return address.status();
+  node::ManagerDirectory::Options options;
+  options.identity = identity;
+  options.target = address->target;
+  // Beside the content: no other process has this folder.
+  options.saved_path = StorageFolder() + "/schedulers.saved";
+  directory =
+      std::make_unique<node::ManagerDirectory>(*manager_channels, *pool, env, std::move(options));
   return absl::OkStatus();
 }
 
@@ -244,12 +287,11 @@ void Application::Impl::Connect() {
 
   node::GrpcSchedulerClient::Options options;
   options.identity = identity;
-  options.selector.dynconfig_path = dynconfig_path;
   options.selector.refresh_interval = config.dynconfig_refresh_interval;
   options.announce_interval = config.scheduler.announce_interval;
   options.concurrent_piece_count = config.download.concurrent_piece_count;
   schedulers = std::make_unique<node::GrpcSchedulerClient>(runtime, *pool, *scheduler_channels, env,
-                                                           *system, options);
+                                                           *system, *directory, options);
   node::GrpcParentDialer::Options dial;
   dial.identity = identity;
   dial.offer_tls = client_tls != nullptr;
@@ -336,6 +378,7 @@ service::ServiceDeps Application::Impl::MakeServiceDeps() {
   deps.hostname = identity.hostname;
   deps.seed_peer = identity.seed;
   deps.concurrent_piece_count = config.download.concurrent_piece_count;
+  deps.block_list = [client = schedulers.get()] { return client->block_list(); };
   return deps;
 }
 
@@ -444,6 +487,7 @@ absl::Status Application::Impl::Start() {
   upload_metrics = std::make_unique<upload::UploadMetrics>(registry);
   pool = std::make_unique<common::async::BlockingPool>(kPoolThreads, kPoolQueue);
   identity.upload_port = config.upload.server.port;
+  if (absl::Status opened = OpenDirectory(); !opened.ok()) return opened;
   Connect();
   MakeEngine();
   if (absl::Status served = Serve(); !served.ok()) return served;
