@@ -99,11 +99,10 @@ class GrpcSchedulerWorld : public SchedulerWorld {
     options.identity.ip = "127.0.0.1";
     DynconfigDirectory::Options dynconfig;
     dynconfig.path = directory_ + "/dynconfig.yaml";
-    std::ofstream(dynconfig.path)
-        << "scheduler:\n  addrs: [\"" << scheduler_.address() << "\"]\n";
+    std::ofstream(dynconfig.path) << "scheduler:\n  addrs: [\"" << scheduler_.address() << "\"]\n";
     list_ = std::make_unique<DynconfigDirectory>(pool_, dynconfig);
-    client_ = std::make_unique<GrpcSchedulerClient>(
-        runtime, pool_, channels_, common::os::PosixEnv(), info_, *list_, options);
+    client_ = std::make_unique<GrpcSchedulerClient>(runtime, pool_, channels_,
+                                                    common::os::PosixEnv(), info_, *list_, options);
     client_->Start();
     EXPECT_TRUE(scheduler_.WaitFor("announce"));
   }
