@@ -378,6 +378,7 @@ service::ServiceDeps Application::Impl::MakeServiceDeps() {
   deps.hostname = identity.hostname;
   deps.seed_peer = identity.seed;
   deps.concurrent_piece_count = config.download.concurrent_piece_count;
+  deps.on_blocked = [counted = metrics.get()](int type) { counted->OnTaskBlocked(type); };
   deps.block_list = [client = schedulers.get()] { return client->block_list(); };
   return deps;
 }

@@ -16,7 +16,7 @@ common::rpc::StreamOptions DownloadStreamOptions(
 namespace {
 
 // As the original: for callers of this host, not for what a scheduler sends a seed peer to fetch.
-absl::Status CheckAllowed(const ServiceDeps& deps, const task::DownloadRequest& request,
+absl::Status CheckAllowed(const ServiceDeps& deps, const task::DownloadRequest& request, int type,
                           const Caller& caller) {
   if (!deps.block_list || caller.requester == source::Requester::kNetwork) return absl::OkStatus();
   node::BlockList::Subject subject;
@@ -27,6 +27,7 @@ absl::Status CheckAllowed(const ServiceDeps& deps, const task::DownloadRequest& 
   subject.priority = request.priority;
   const auto rule = deps.block_list()->Match(node::BlockList::Action::kDownload, subject);
   if (!rule.has_value()) return absl::OkStatus();
+  deps.on_blocked(type);
   return common::status::MakeStatus(
       absl::StatusCode::kPermissionDenied, common::status::ErrorReason::kForbidden,
       "blocked by the administrator of the cluster (" + *rule + "); ask there");
@@ -41,7 +42,7 @@ std::shared_ptr<common::rpc::StreamEvents> OpenDownload(const ServiceDeps& deps,
   absl::StatusOr<task::DownloadRequest> request =
       MakeDownloadRequest(download, caller, deps.concurrent_piece_count);
   absl::Status status = request.status();
-  if (status.ok()) status = CheckAllowed(deps, *request, caller);
+  if (status.ok()) status = CheckAllowed(deps, *request, download.type(), caller);
   if (!status.ok()) {
     stream->Finish(status);
     return nullptr;

@@ -35,6 +35,8 @@ struct ServiceDeps {
   uint32_t concurrent_piece_count = 8;
   // What callers of this host may not download (docs/reference/dynconfig.md); null: anything.
   std::function<std::shared_ptr<const node::BlockList>()> block_list;
+  // Called for each that was refused; `type`: common.v2.TaskType. Any thread.
+  std::function<void(int type)> on_blocked = [](int) {};
 };
 
 }  // namespace dragonfly::dfdaemon::service

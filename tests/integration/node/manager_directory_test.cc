@@ -435,7 +435,7 @@ TEST_F(ManagerDirectoryTest, HasTheBlockListOfItsClusterAndItsChanges) {
   EXPECT_TRUE(Eventually([&] { return !Blocked("a"); }));
 }
 
-TEST_F(ManagerDirectoryTest, Sec_TlsOnBothSides) {
+TEST_F(ManagerDirectoryTest, Sec_D44_TlsOnBothSides) {
   common::crypto::testing::TestAuthority authority;
   const auto source = [&](const std::string& name) {
     std::filesystem::create_directory(folder_ / name);

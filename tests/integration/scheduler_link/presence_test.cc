@@ -109,7 +109,7 @@ TEST_F(PresenceTest, TriesAgainAfterACallThatIsNeverAnswered) {
   EXPECT_TRUE(manager_.WaitFor("stream"));
 }
 
-TEST_F(PresenceTest, Sec_TlsOnBothSides) {
+TEST_F(PresenceTest, Sec_D44_TlsOnBothSides) {
   common::crypto::testing::TestAuthority authority;
   const auto source = [&](const std::string& name) {
     std::filesystem::create_directory(folder_ / name);

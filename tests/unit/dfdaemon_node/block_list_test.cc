@@ -109,7 +109,7 @@ TEST(BlockList, RefusesWhatIsWrongAndNamesIt) {
   }
 }
 
-TEST(BlockList, Sec_PatternsThatExplodeElsewhereAreHarmless) {
+TEST(BlockList, Sec_D28_PatternsThatExplodeElsewhereAreHarmless) {
   const auto list = Parse(R"({"block_list":{"task":{"download":{"urls":["(a+)+$"]}}}})");
   const std::string url = "http://e/" + std::string(32'000, 'a') + "b";
   BlockList::Subject subject;

@@ -88,7 +88,7 @@ TEST(ManagerAnswer, TakesTheBlockListOfItsKindOfNode) {
   }
 }
 
-TEST(ManagerAnswer, Sec_OurOwnClusterIsNotTakenWithABlockListThatCannotBeRead) {
+TEST(ManagerAnswer, Sec_D28_OurOwnClusterIsNotTakenWithABlockListThatCannotBeRead) {
   ListSchedulersResponse answer;
   Add(answer, 1, "10.0.0.1", 8002).mutable_scheduler_cluster()->set_client_config("rubbish");
   Add(answer, 2, "10.0.0.2", 8002);
