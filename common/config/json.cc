@@ -46,8 +46,10 @@ absl::StatusOr<Value> ParseJson(std::string_view text, std::string_view name) {
   if (text.size() > kMaxBytes) return Wrong(name, "is longer than 1 MiB; shorten it");
   size_t values = 0;
   bool too_much = false;
-  const auto watch = [&](int depth, json::parse_event_t, json&) {
-    too_much = too_much || depth > kMaxDepth || ++values > 2 * kMaxValues;
+  const auto watch = [&](int depth, json::parse_event_t event, json&) {
+    const bool opens =
+        event == json::parse_event_t::array_start || event == json::parse_event_t::object_start;
+    too_much = too_much || (opens && depth >= kMaxDepth) || ++values > 2 * kMaxValues;
     return !too_much;
   };
   const json document = json::parse(text.begin(), text.end(), watch, /*allow_exceptions=*/false);

@@ -12,6 +12,7 @@
 #include "common/crypto/tls_source.h"
 #include "common/os/env.h"
 #include "common/version/version.h"
+#include "dfdaemon/node/cluster_choice.h"
 #include "dfdaemon/node/grpc_scheduler_client.h"
 #include "dfdaemon/node/manager_directory.h"
 #include "tests/integration/node/test_scheduler.h"
@@ -190,6 +191,11 @@ TEST_F(ManagerDirectoryTest, NeverCrossesToAnotherClusterWhenItsOwnIsDown) {
   one_.Stop();
   other_one_.Stop();
   ASSERT_TRUE(WaitForAnswers(4));
+  // The other one even suits better now.
+  SetClusters({Of(2, {&two_}), Of(1, {&one_, &other_one_})});
+  ASSERT_TRUE(WaitForAnswers(2 * ClusterChoice::kPatience));
+  EXPECT_EQ(client_->cluster(), 1U);
+  SetBoth();
   // And the manager names it no more, because nothing of it lives.
   manager_.Edit([](Answers& answers) { answers.clusters[0].alive = false; });
   ASSERT_TRUE(WaitForAnswers(8));
