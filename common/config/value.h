@@ -29,4 +29,10 @@ struct ValueMember {
 // made to expand without end.
 absl::StatusOr<Value> ParseYaml(std::string_view text, std::string_view name);
 
+// A JSON document as a Value; lines are 0, and numbers and booleans scalars as JSON writes them.
+// Empty text is null. INVALID_ARGUMENT "name: ..." for text that is no JSON, is longer than 1 MiB,
+// has more than 100,000 values or more than 32 levels. Of a key that is there twice the last
+// counts.
+absl::StatusOr<Value> ParseJson(std::string_view text, std::string_view name);
+
 }  // namespace dragonfly::common::config

@@ -20,6 +20,7 @@
 #include "common/id/names.h"
 #include "common/limit/token_bucket.h"
 #include "common/log/log.h"
+#include "common/manager/address.h"
 #include "common/net/egress_policy.h"
 #include "common/net/local_address.h"
 #include "common/os/env.h"
@@ -31,9 +32,11 @@
 #include "common/version/version.h"
 #include "dfdaemon/app/daemon_metrics.h"
 #include "dfdaemon/app/http_endpoints.h"
+#include "dfdaemon/node/dynconfig_directory.h"
 #include "dfdaemon/node/grpc_parent_dialer.h"
 #include "dfdaemon/node/grpc_scheduler_client.h"
 #include "dfdaemon/node/host_monitor.h"
+#include "dfdaemon/node/manager_directory.h"
 #include "dfdaemon/node/sysinfo.h"
 #include "dfdaemon/service/download_service.h"
 #include "dfdaemon/service/upload_service.h"
@@ -60,6 +63,9 @@ using common::status::Annotate;
 constexpr size_t kBlockBudgetBytes = size_t{16} << 20;
 constexpr size_t kPoolThreads = 4;
 constexpr size_t kPoolQueue = 4096;
+
+// The schedulers of all clusters and what they carry.
+constexpr size_t kMaxManagerAnswerBytes = size_t{16} << 20;
 
 // Of pieces over gRPC, on both ends.
 constexpr size_t kMaxPieceMessageBytes =
@@ -99,6 +105,8 @@ struct Application::Impl {
   absl::Status OpenStorage();
   absl::Status OpenTls();
   void Identify();
+  std::string StorageFolder() const;
+  absl::Status OpenDirectory();
   void Connect();
   void MakeEngine();
   absl::Status Serve();
@@ -133,12 +141,14 @@ struct Application::Impl {
   std::shared_ptr<common::limit::TokenBucket> source_limit;
   std::shared_ptr<common::limit::TokenBucket> upload_limit;
 
-  std::shared_ptr<common::crypto::TlsSource> server_tls;  // null: plaintext
-  std::shared_ptr<common::crypto::TlsSource> client_tls;  // towards parents
+  std::shared_ptr<common::crypto::TlsSource> server_tls;       // null: plaintext
+  std::shared_ptr<common::crypto::TlsSource> client_tls;       // towards parents
+  std::unique_ptr<common::rpc::ChannelPool> manager_channels;  // where there is one
   std::unique_ptr<common::rpc::ChannelPool> scheduler_channels;
   std::unique_ptr<common::rpc::ChannelPool> parent_channels;
   std::unique_ptr<node::SystemInfo> system;
   std::unique_ptr<node::HostMonitor> monitor;
+  std::unique_ptr<node::SchedulerDirectory> directory;
   std::unique_ptr<node::GrpcSchedulerClient> schedulers;
   std::unique_ptr<node::GrpcParentDialer> dialer;
   std::unique_ptr<common::http::HttpClient> http;
@@ -183,10 +193,15 @@ void Application::Impl::Identify() {
   policy = std::make_unique<common::net::EgressPolicy>(std::move(egress));
 }
 
+std::string Application::Impl::StorageFolder() const {
+  std::string folder = config.storage.dir;
+  while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+  return folder;
+}
+
 absl::Status Application::Impl::OpenStorage() {
   storage::StoreOptions options;
-  options.dir = config.storage.dir;
-  while (options.dir.size() > 1 && options.dir.back() == '/') options.dir.pop_back();
+  options.dir = StorageFolder();
   options.keep = config.storage.keep;
   options.discard_incompatible = config.storage.on_incompatible == "discard";
   options.disk_threshold = config.gc.disk_threshold;
@@ -205,6 +220,8 @@ absl::Status Application::Impl::OpenTls() {
   if (!server.ok()) return server.status();
   auto towards_schedulers = TlsSource::OpenIfSet(env.clock(), config.scheduler.tls, "scheduler");
   if (!towards_schedulers.ok()) return towards_schedulers.status();
+  auto towards_manager = TlsSource::OpenIfSet(env.clock(), config.manager.tls, "manager");
+  if (!towards_manager.ok()) return towards_manager.status();
   auto parents = TlsSource::OpenIfSet(env.clock(), config.upload.client_tls, "upload.client");
   if (!parents.ok()) return parents.status();
   server_tls = *std::move(server);
@@ -212,10 +229,38 @@ absl::Status Application::Impl::OpenTls() {
   common::rpc::ChannelOptions to_schedulers;
   common::rpc::ChannelOptions to_parents = ForPieces();
   to_schedulers.tls = *std::move(towards_schedulers);
+  common::rpc::ChannelOptions to_manager;
+  to_manager.max_receive_message_bytes = kMaxManagerAnswerBytes;
+  to_manager.tls = *std::move(towards_manager);
   to_parents.tls = client_tls;
   scheduler_channels =
       std::make_unique<common::rpc::ChannelPool>(env.clock(), std::move(to_schedulers));
+  if (!config.manager.addr.empty()) {
+    manager_channels =
+        std::make_unique<common::rpc::ChannelPool>(env.clock(), std::move(to_manager));
+  }
   parent_channels = std::make_unique<common::rpc::ChannelPool>(env.clock(), std::move(to_parents));
+  return absl::OkStatus();
+}
+
+// Who says which schedulers there are.
+absl::Status Application::Impl::OpenDirectory() {
+  if (manager_channels == nullptr) {
+    node::DynconfigDirectory::Options options;
+    options.path = dynconfig_path;
+    options.seed = identity.seed;
+    directory = std::make_unique<node::DynconfigDirectory>(*pool, std::move(options));
+    return absl::OkStatus();
+  }
+  auto address = common::manager::ParseAddress(config.manager.addr);
+  if (!address.ok()) return address.status();
+  node::ManagerDirectory::Options options;
+  options.identity = identity;
+  options.target = address->target;
+  // Beside the content: no other process has this folder.
+  options.saved_path = StorageFolder() + "/schedulers.saved";
+  directory =
+      std::make_unique<node::ManagerDirectory>(*manager_channels, *pool, env, std::move(options));
   return absl::OkStatus();
 }
 
@@ -230,12 +275,11 @@ void Application::Impl::Connect() {
 
   node::GrpcSchedulerClient::Options options;
   options.identity = identity;
-  options.selector.dynconfig_path = dynconfig_path;
   options.selector.refresh_interval = config.dynconfig_refresh_interval;
   options.announce_interval = config.scheduler.announce_interval;
   options.concurrent_piece_count = config.download.concurrent_piece_count;
   schedulers = std::make_unique<node::GrpcSchedulerClient>(runtime, *pool, *scheduler_channels, env,
-                                                           *system, options);
+                                                           *system, *directory, options);
   node::GrpcParentDialer::Options dial;
   dial.identity = identity;
   dial.offer_tls = client_tls != nullptr;
@@ -322,6 +366,8 @@ service::ServiceDeps Application::Impl::MakeServiceDeps() {
   deps.hostname = identity.hostname;
   deps.seed_peer = identity.seed;
   deps.concurrent_piece_count = config.download.concurrent_piece_count;
+  deps.on_blocked = [counted = metrics.get()](int type) { counted->OnTaskBlocked(type); };
+  deps.block_list = [client = schedulers.get()] { return client->block_list(); };
   return deps;
 }
 
@@ -429,6 +475,7 @@ absl::Status Application::Impl::Start() {
   upload_metrics = std::make_unique<upload::UploadMetrics>(registry);
   pool = std::make_unique<common::async::BlockingPool>(kPoolThreads, kPoolQueue);
   identity.upload_port = config.upload.server.port;
+  if (absl::Status opened = OpenDirectory(); !opened.ok()) return opened;
   Connect();
   MakeEngine();
   if (absl::Status served = Serve(); !served.ok()) return served;

@@ -47,6 +47,11 @@ struct UploadConfig {
   bool allow_remote_task_operations = false;  // ours: DeleteTask and the like over TCP
 };
 
+struct ManagerConfig {
+  std::string addr;  // empty: none, and dynconfig.yaml is used
+  common::crypto::TlsFiles tls;
+};
+
 struct SchedulerConfig {
   common::crypto::TlsFiles tls;
   absl::Duration announce_interval = absl::Seconds(300);
@@ -81,6 +86,7 @@ struct Config {
   HostConfig host;
   DownloadConfig download;
   UploadConfig upload;
+  ManagerConfig manager;
   SchedulerConfig scheduler;
   bool seed_peer = false;
   absl::Duration dynconfig_refresh_interval = absl::Seconds(60);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/crypto/tls_keys.h"
+#include "common/manager/address.h"
 
 namespace dragonfly::dfdaemon::app {
 namespace {
@@ -21,7 +22,8 @@ void AddHost(Schema& schema, Config& config) {
               "place as a path a|b|c, for the choice of near parents");
   schema.Number<uint64_t>("host.schedulerClusterID", &config.host.scheduler_cluster_id, 0,
                           std::numeric_limits<int64_t>::max(),
-                          "cluster to join, instead of the one that fits");
+                          "cluster to join, by its number in the manager; without it the one that "
+                          "fits this node");
 }
 
 void AddDownload(Schema& schema, Config& config) {
@@ -81,6 +83,16 @@ void AddServers(Schema& schema, Config& config) {
 }
 
 void AddCluster(Schema& schema, Config& config) {
+  schema.Text("manager.addr", &config.manager.addr,
+              "manager that names the schedulers, http://host:65003 or https://...; empty: none, "
+              "they are named in dynconfig.yaml");
+  AddTlsKeys(schema, "manager", config.manager.tls, "the manager");
+  schema.Check([&config]() -> absl::Status {
+    if (config.manager.addr.empty()) return absl::OkStatus();
+    auto address = common::manager::ParseAddress(config.manager.addr);
+    if (!address.ok()) return address.status();
+    return common::manager::CheckScheme(*address, config.manager.tls.set(), "manager");
+  });
   AddTlsKeys(schema, "scheduler", config.scheduler.tls, "the schedulers");
   schema.Duration("scheduler.announceInterval", &config.scheduler.announce_interval,
                   absl::Seconds(1), "how often this node tells schedulers of itself");
@@ -150,9 +162,6 @@ void AddWithoutEffect(Schema& schema) {
                           "tracing"}) {
     schema.Ignored(key, "of upstream's; has no effect in this version");
   }
-  schema.Refused("manager",
-                 "this version runs without a manager; remove the section and name the schedulers "
-                 "in dynconfig.yaml");
 }
 
 }  // namespace

@@ -49,6 +49,9 @@ DaemonMetrics::DaemonMetrics(common::telemetry::Registry& registry, std::string 
                                            Milliseconds())),
       traffic_(registry.AddCounter(
           {"dragonfly_client_download_traffic", "Bytes that came in, by where from.", {"type"}})),
+      blocked_(registry.AddCounter({"dragonfly_client_download_task_blocked_total",
+                                    "Downloads that the cluster's block list refused.",
+                                    {"type"}})),
       backend_total_(registry.AddCounter({"dragonfly_client_backend_request_total",
                                           "Requests to origins.",
                                           {"scheme", "method"}})),
@@ -91,6 +94,8 @@ void AddTransportMetrics(common::telemetry::Registry& registry, std::function<Se
     bytes.With({"grpc"}).Set(static_cast<double>(now.grpc));
   });
 }
+
+void DaemonMetrics::OnTaskBlocked(int type) { blocked_.With({std::to_string(type)}).Add(); }
 
 void DaemonMetrics::OnTaskStarted(const task::TaskLabels& labels) {
   task_total_.With(ValuesOf(labels)).Add();

@@ -16,6 +16,8 @@ class DaemonMetrics final : public task::TaskMetrics {
   // The registry outlives it. `storage_dir`: whose disk is reported.
   DaemonMetrics(common::telemetry::Registry& registry, std::string storage_dir);
 
+  // Refused because an administrator has blocked it. `type`: common.v2.TaskType.
+  void OnTaskBlocked(int type);
   void OnTaskStarted(const task::TaskLabels& labels) override;
   void OnTaskEnded(const task::TaskLabels& labels, const absl::Status& status,
                    uint64_t content_bytes, absl::Duration took) override;
@@ -33,6 +35,7 @@ class DaemonMetrics final : public task::TaskMetrics {
   Gauges& concurrent_tasks_;
   Distributions& task_duration_;
   Counters& traffic_;
+  Counters& blocked_;
   Counters& backend_total_;
   Counters& backend_failures_;
   Distributions& backend_duration_;

@@ -25,7 +25,27 @@ using log::kv;
 using Empty = ::google::protobuf::Empty;
 
 namespace {
+
 constexpr absl::Duration kShortestPause = absl::Milliseconds(100);
+
+Co<void> SayGoodbye(CancelScope& scope, std::shared_ptr<::grpc::Channel> channel,
+                    std::string host_id, absl::Duration timeout) {
+  auto stub = std::make_shared<::scheduler::v2::Scheduler::Stub>(channel);
+  ::scheduler::v2::DeleteHostRequest request;
+  request.set_host_id(host_id);
+  common::rpc::CallOptions call;
+  call.timeout = timeout;
+  auto starter = [stub](::grpc::ClientContext* context,
+                        const ::scheduler::v2::DeleteHostRequest* sent, Empty* answer,
+                        std::function<void(::grpc::Status)> on_done) {
+    stub->async()->DeleteHost(context, sent, answer, std::move(on_done));
+  };
+  auto answer =
+      co_await common::rpc::UnaryCall<Empty>(scope, call, std::move(request), std::move(starter));
+  if (!answer.ok())
+    log::Info("a scheduler was not told of our leaving", kv("error", answer.status()));
+}
+
 }  // namespace
 
 // Somebody on any executor who wants the next result.
@@ -99,7 +119,14 @@ void Announcer::SetSchedulers(CancelScope& scope, common::async::TaskGroup& grou
     }
   }
   for (const auto& entry : gone) {
-    entry->scope.Cancel(absl::CancelledError("the scheduler is not configured any more"));
+    entry->scope.Cancel(absl::CancelledError("the scheduler is not one of ours any more"));
+    bool knows_us = false;
+    {
+      const std::lock_guard lock(mutex_);
+      knows_us = entry->announced;
+    }
+    // Until then it would name us as a parent to nodes of its cluster.
+    if (knows_us) group.Spawn(TakeLeaveOf(entry, scope));
   }
   for (const auto& entry : fresh) group.Spawn(Keep(entry));
 }
@@ -250,27 +277,11 @@ bool Announcer::Announced(const Endpoint& scheduler) const {
   return it != entries_.end() && it->second->announced;
 }
 
-namespace {
-
-Co<void> SayGoodbye(CancelScope& scope, std::shared_ptr<::grpc::Channel> channel,
-                    std::string host_id, absl::Duration timeout) {
-  auto stub = std::make_shared<::scheduler::v2::Scheduler::Stub>(channel);
-  ::scheduler::v2::DeleteHostRequest request;
-  request.set_host_id(host_id);
-  common::rpc::CallOptions call;
-  call.timeout = timeout;
-  auto starter = [stub](::grpc::ClientContext* context,
-                        const ::scheduler::v2::DeleteHostRequest* sent, Empty* answer,
-                        std::function<void(::grpc::Status)> on_done) {
-    stub->async()->DeleteHost(context, sent, answer, std::move(on_done));
-  };
-  auto answer =
-      co_await common::rpc::UnaryCall<Empty>(scope, call, std::move(request), std::move(starter));
-  if (!answer.ok())
-    log::Info("a scheduler was not told of our leaving", kv("error", answer.status()));
+Co<void> Announcer::TakeLeaveOf(std::shared_ptr<Entry> entry, CancelScope& scope) {
+  ::common::v2::Host host;
+  fill_(host);
+  co_await SayGoodbye(scope, entry->channel, host.id(), options_.leave_timeout);
 }
-
-}  // namespace
 
 Co<void> Announcer::Leave() {
   CancelScope scope(executor_, options_.leave_timeout);

@@ -49,7 +49,8 @@ class Announcer {
             common::os::Env& env, FillHostFn fill, Options options);
   ~Announcer();
 
-  // Announces to these from now on, and to no others. The scope and the group outlive it all.
+  // Announces to these from now on, and to no others; those that knew this host and are not among
+  // them are told that it goes. The scope and the group outlive it all.
   void SetSchedulers(common::async::CancelScope& scope, common::async::TaskGroup& group,
                      const std::vector<common::net::Endpoint>& schedulers);
 
@@ -72,6 +73,8 @@ class Announcer {
   struct Entry;
   struct Waiter;
   common::async::Co<void> Keep(std::shared_ptr<Entry> entry);
+  common::async::Co<void> TakeLeaveOf(std::shared_ptr<Entry> entry,
+                                      common::async::CancelScope& scope);
   common::async::Co<absl::Status> AnnounceOnce(std::shared_ptr<Entry> entry);
   common::async::Co<void> Idle(std::shared_ptr<Entry> entry);
   common::async::Co<void> Pause(std::shared_ptr<Entry> entry, absl::Duration length);

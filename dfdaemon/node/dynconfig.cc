@@ -21,13 +21,26 @@ using common::status::ErrorReason;
 using common::status::MakeStatus;
 using log::kv;
 
+void AddBlockList(Schema& schema, const std::string& key, std::shared_ptr<const BlockList>* member,
+                  std::string doc) {
+  schema.Custom(
+      key, "map",
+      [key, member](const common::config::Value& value) {
+        auto list = BlockList::Read(value, key);
+        if (list.ok()) *member = *std::move(list);
+        return list.status();
+      },
+      [] { return std::string("{}"); }, std::move(doc));
+}
+
 void Bind(Schema& schema, Dynconfig& config) {
   schema.Text("scheduler.addr", &config.scheduler_addr,
               "name:port whose addresses are the schedulers");
   schema.TextList("scheduler.addrs", &config.scheduler_addrs,
                   "ip:port of each scheduler; replaces scheduler.addr");
-  schema.Ignored("clientConfig", "block lists are not applied yet");
-  schema.Ignored("seedClientConfig", "block lists are not applied yet");
+  AddBlockList(schema, "clientConfig", &config.block_list, "what peers may not download");
+  AddBlockList(schema, "seedClientConfig", &config.seed_block_list,
+               "what seed peers may not download");
 }
 
 void WriteDefaults(const std::string& path) {

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dfdaemon/node/block_list.h"
 
 namespace dragonfly::dfdaemon::node {
 
@@ -14,6 +16,9 @@ struct Dynconfig {
   std::string scheduler_addr = "dragonfly-scheduler:8002";
   // "ip:port" each; where there are any, scheduler_addr is not used.
   std::vector<std::string> scheduler_addrs;
+  // clientConfig and seedClientConfig. Never null.
+  std::shared_ptr<const BlockList> block_list = std::make_shared<BlockList>();
+  std::shared_ptr<const BlockList> seed_block_list = std::make_shared<BlockList>();
 
   // The schedulers to look up, with the rule above applied.
   std::vector<std::string> SchedulerTargets() const;

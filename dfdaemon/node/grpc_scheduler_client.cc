@@ -37,12 +37,6 @@ common::rpc::ExtensionSet Spoken() {
   return {common::rpc::kLazyStat, common::rpc::kSlice, common::rpc::kStripes};
 }
 
-absl::Status NoScheduler() {
-  return MakeStatus(absl::StatusCode::kUnavailable, ErrorReason::kSchedulerUnavailable,
-                    "no scheduler is known and healthy; see scheduler.addr and scheduler.addrs in "
-                    "dynconfig.yaml");
-}
-
 absl::Status OtherKind(const common::id::TaskKey& key) {
   return MakeStatus(absl::StatusCode::kUnimplemented, ErrorReason::kSchedulerRefused,
                     std::string(common::id::TaskKindName(key.kind)) +
@@ -171,12 +165,13 @@ Announcer::Options WithRefresh(Announcer::Options announcer, SchedulerSelector& 
 GrpcSchedulerClient::GrpcSchedulerClient(common::async::Runtime& runtime,
                                          common::async::BlockingPool& pool,
                                          common::rpc::ChannelPool& channels, common::os::Env& env,
-                                         SystemInfo& info, Options options)
+                                         SystemInfo& info, SchedulerDirectory& directory,
+                                         Options options)
     : runtime_(runtime),
       channels_(channels),
       options_(std::move(options)),
       cores_(runtime),
-      selector_(runtime.executor(0), channels, pool, options_.selector),
+      selector_(runtime.executor(0), channels, pool, env, directory, options_.selector),
       announcer_(
           runtime.executor(0), channels, env,
           [this, &info](::common::v2::Host& host) {
@@ -262,6 +257,12 @@ Co<void> GrpcSchedulerClient::Converse(std::shared_ptr<Conversation> it) {
     HandleLost(*it, status);
   }
   it->Deliver(std::move(ended));
+}
+
+absl::Status GrpcSchedulerClient::NoScheduler() const {
+  return MakeStatus(
+      absl::StatusCode::kUnavailable, ErrorReason::kSchedulerUnavailable,
+      "no scheduler is known and healthy; they are named by " + selector_.directory_name());
 }
 
 void GrpcSchedulerClient::HandleLost(const Conversation& it, const absl::Status& status) {

@@ -41,7 +41,7 @@ class GrpcSchedulerClient : public SchedulerClient {
   };
   GrpcSchedulerClient(common::async::Runtime& runtime, common::async::BlockingPool& pool,
                       common::rpc::ChannelPool& channels, common::os::Env& env, SystemInfo& info,
-                      Options options);
+                      SchedulerDirectory& directory, Options options);
   ~GrpcSchedulerClient() override;
 
   void Start();
@@ -58,6 +58,11 @@ class GrpcSchedulerClient : public SchedulerClient {
   common::async::Co<absl::StatusOr<std::string>> StatTask(common::async::CancelScope& scope,
                                                           common::id::TaskKey key) override;
 
+  // What nodes of our cluster may not do. Never null. Any thread.
+  std::shared_ptr<const BlockList> block_list() const { return selector_.block_list(); }
+  // Our cluster's number, once it is chosen; 0 without a manager. Any thread.
+  std::optional<uint64_t> cluster() const { return selector_.cluster(); }
+
   // This host is known to at least one scheduler.
   bool announced() const;
 
@@ -70,6 +75,7 @@ class GrpcSchedulerClient : public SchedulerClient {
   void StartStream(Conversation& conversation);
   void HandleResponse(Conversation& conversation,
                       const ::scheduler::v2::AnnouncePeerResponse& response);
+  absl::Status NoScheduler() const;
   void HandleLost(const Conversation& conversation, const absl::Status& status);
 
   common::async::Runtime& runtime_;

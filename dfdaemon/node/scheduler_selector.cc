@@ -4,7 +4,9 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -71,22 +73,33 @@ std::string Names(const std::vector<Endpoint>& endpoints) {
 
 }  // namespace
 
+// A notification that comes while nobody waits must not be lost.
 struct SchedulerSelector::Wake {
   explicit Wake(common::async::Executor executor) : signal(executor) {}
+  void Up() {
+    wanted = true;
+    signal.NotifyAll();
+  }
+  bool wanted = false;
   common::async::Signal signal;
 };
 
 SchedulerSelector::SchedulerSelector(common::async::Executor executor,
                                      common::rpc::ChannelPool& channels,
-                                     common::async::BlockingPool& pool, Options options)
+                                     common::async::BlockingPool& pool, common::os::Env& env,
+                                     SchedulerDirectory& directory, Options options)
     : executor_(executor),
       channels_(channels),
       pool_(pool),
-      options_(std::move(options)),
+      env_(env),
+      directory_(directory),
+      options_(options),
+      backoff_(options.retry_interval, std::max(options.retry_interval, directory.longest_retry())),
+      listing_(executor),
       wake_(std::make_shared<Wake>(executor)) {}
 
 void SchedulerSelector::RefreshSoon() {
-  common::async::Post(executor_, [wake = wake_] { wake->signal.NotifyAll(); });
+  common::async::Post(executor_, [wake = wake_] { wake->Up(); });
 }
 
 std::optional<Endpoint> SchedulerSelector::Pick(std::string_view task_id, uint32_t attempt) const {
@@ -106,64 +119,155 @@ std::vector<Endpoint> SchedulerSelector::known() const {
   return known_;
 }
 
+std::optional<uint64_t> SchedulerSelector::cluster() const {
+  const std::lock_guard lock(mutex_);
+  return cluster_;
+}
+
+std::shared_ptr<const BlockList> SchedulerSelector::block_list() const {
+  const std::lock_guard lock(mutex_);
+  return block_list_;
+}
+
 Co<void> SchedulerSelector::Run(CancelScope& scope) {
+  auto remembered = co_await directory_.Recall(scope);
+  if (remembered.has_value()) {
+    choice_.Remember(remembered->cluster_id);
+    list_ = std::move(remembered->list);
+  }
+  common::async::TaskGroup listing(executor_);
+  listing.Spawn(KeepListing(scope));
   while (!scope.cancelled()) {
-    co_await Refresh(scope);
-    if (scope.cancelled()) break;
-    if (on_refreshed_) on_refreshed_();
+    wake_->wanted = false;
+    if (list_.has_value()) {
+      co_await Refresh(scope);
+      if (scope.cancelled()) break;
+      if (on_refreshed_) on_refreshed_();
+    }
     absl::Status paused = co_await common::async::Sleep(scope, kShortestPause);
     if (!paused.ok()) break;
     const absl::Duration interval =
         any_healthy_ ? options_.refresh_interval : options_.retry_interval;
     CancelScope pause(scope, std::max(interval - kShortestPause, absl::ZeroDuration()));
-    absl::Status woken = co_await wake_->signal.Wait(pause);
-    (void)woken;  // either way it is time to look again
+    while (!wake_->wanted && !pause.cancelled()) {
+      absl::Status woken = co_await wake_->signal.Wait(pause);
+      (void)woken;  // either way it is time to look again
+    }
   }
+  co_await listing.Join();
+}
+
+Co<void> SchedulerSelector::KeepListing(CancelScope& scope) {
+  while (!scope.cancelled()) {
+    if (any_healthy_) backoff_.Reset();
+    listing_wanted_ = false;
+    auto list = co_await directory_.List(scope, choice_.chosen());
+    if (scope.cancelled()) break;
+    const bool answered = list.ok();
+    if (answered) {
+      TakeOver(*std::move(list));
+    } else if (log::OncePerMinute("schedulers listed")) {
+      log::Error("no list of schedulers; going on with what is known",
+                 kv("from", directory_.name()), kv("error", list.status()));
+    }
+    co_await WaitForNextListing(scope, answered);
+  }
+}
+
+Co<void> SchedulerSelector::WaitForNextListing(CancelScope& scope, bool answered) {
+  if (answered) {
+    // Not all nodes of a cluster at the same moment.
+    const absl::Duration spread =
+        options_.refresh_interval / 10 * (static_cast<double>(env_.Random() >> 11) * 0x1.0p-53);
+    CancelScope interval(scope, options_.refresh_interval - spread);
+    while (!listing_wanted_ && !interval.cancelled()) {
+      absl::Status woken = co_await listing_.Wait(interval);
+      (void)woken;  // either way it is looked at what is wanted
+    }
+    if (!listing_wanted_) co_return;
+  }
+  absl::Status slept = co_await common::async::Sleep(scope, backoff_.Next(env_.Random()));
+  (void)slept;  // the caller looks at the scope
+}
+
+void SchedulerSelector::TakeOver(SchedulerList list) {
+  if (list.cluster_is_gone) {
+    log::Warning("the cluster of this node does not exist any more; choosing anew",
+                 kv("from", directory_.name()), kv("cluster", choice_.chosen().value_or(0)));
+    choice_.Forget();
+  }
+  list_ = std::move(list);
+  fresh_ = true;
+  wake_->Up();
 }
 
 Co<void> SchedulerSelector::Refresh(CancelScope& scope) {
-  auto read = [path = options_.dynconfig_path] { return LoadDynconfig(path); };
-  auto config = co_await common::async::RunBlocking(pool_, scope, std::move(read));
-  if (scope.cancelled()) co_return;
-  if (config.ok()) {
-    targets_ = config->SchedulerTargets();
-  } else if (log::OncePerMinute("dynconfig unreadable")) {
-    log::Error("dynconfig cannot be used; going on with what is known",
-               kv("path", options_.dynconfig_path), kv("error", config.status()));
+  const bool fresh = std::exchange(fresh_, false);
+  Candidates candidates;
+  co_await Resolve(scope, list_->entries, &candidates);
+  LeaveOutWorse(candidates);
+  std::vector<absl::Status> results(candidates.size());
+  co_await CheckAll(scope, candidates, &results);
+  // Of a list that has been replaced meanwhile nothing is concluded: the next look is at once.
+  if (scope.cancelled() || fresh_) co_return;
+  std::vector<ClusterChoice::Candidate> looked_at;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    looked_at.push_back({candidates[i].cluster_id, results[i].ok()});
   }
-  std::vector<Endpoint> endpoints;
-  co_await Resolve(scope, targets_, &endpoints);
-  std::vector<absl::Status> results(endpoints.size());
-  co_await CheckAll(scope, endpoints, &results);
-  if (scope.cancelled()) co_return;
-  Publish(std::move(endpoints), results);
+  choice_.Look(looked_at, fresh);
+  Publish(candidates, results);
+  const std::optional<uint64_t> chosen = choice_.chosen();
+  if (fresh && chosen.has_value()) co_await directory_.Remember(scope, *chosen);
 }
 
-Co<void> SchedulerSelector::Resolve(CancelScope& scope, std::vector<std::string> targets,
-                                    std::vector<Endpoint>* found) {
-  for (const std::string& text : targets) {
-    auto target = ParseTarget(text);
-    if (!target.ok()) continue;  // LoadDynconfig has said so
-    if (const auto ip = IpAddress::Parse(target->host); ip.ok()) {
-      found->push_back(Endpoint{*ip, target->port});
-      continue;
-    }
-    auto look_up = [wanted = *target] { return LookUp(wanted); };
-    CancelScope bounded(scope, options_.check_timeout);
-    auto endpoints = co_await common::async::RunBlocking(pool_, bounded, std::move(look_up));
-    if (scope.cancelled()) co_return;
-    if (endpoints.ok()) {
-      resolved_[text] = *endpoints;
-    } else if (log::OncePerMinute("scheduler name " + text)) {
-      log::Warning("waiting for the name of a scheduler to resolve", kv("scheduler", text),
-                   kv("error", endpoints.status()));
-    }
-    const std::vector<Endpoint>& last = resolved_[text];
-    found->insert(found->end(), last.begin(), last.end());
+// The addresses of a name, or the last ones that were known.
+Co<void> SchedulerSelector::LookUpName(CancelScope& scope, std::string text,
+                                       std::vector<Endpoint>* found) {
+  auto target = ParseTarget(text);
+  if (!target.ok()) co_return;  // the directory has said so
+  if (const auto ip = IpAddress::Parse(target->host); ip.ok()) {
+    found->push_back(Endpoint{*ip, target->port});
+    co_return;
   }
-  std::sort(found->begin(), found->end());
-  found->erase(std::unique(found->begin(), found->end()), found->end());
+  auto look_up = [wanted = *target] { return LookUp(wanted); };
+  CancelScope bounded(scope, options_.check_timeout);
+  auto endpoints = co_await common::async::RunBlocking(pool_, bounded, std::move(look_up));
+  if (scope.cancelled()) co_return;
+  if (endpoints.ok()) {
+    resolved_[text] = *endpoints;
+  } else if (log::OncePerMinute("scheduler name " + text)) {
+    log::Warning("waiting for the name of a scheduler to resolve", kv("scheduler", text),
+                 kv("error", endpoints.status()));
+  }
+  *found = resolved_[text];
+}
+
+// In the directory's order, each once.
+Co<void> SchedulerSelector::Resolve(CancelScope& scope, std::vector<SchedulerList::Entry> entries,
+                                    Candidates* found) {
+  std::set<Endpoint> seen;
+  for (const SchedulerList::Entry& entry : entries) {
+    std::vector<Endpoint> endpoints;
+    co_await LookUpName(scope, entry.target, &endpoints);
+    if (scope.cancelled()) co_return;
+    for (const Endpoint& endpoint : endpoints) {
+      if (!seen.insert(endpoint).second) continue;
+      found->push_back({endpoint, entry.cluster_id});
+    }
+    if (found->size() > kMaxSchedulers) break;
+  }
   if (found->size() > kMaxSchedulers) found->resize(kMaxSchedulers);
+}
+
+// Of clusters behind ours nothing has to be known.
+void SchedulerSelector::LeaveOutWorse(Candidates& candidates) const {
+  const std::optional<uint64_t> ours = choice_.chosen();
+  if (!ours.has_value()) return;
+  bool ours_seen = false;
+  std::erase_if(candidates, [&](const Candidate& each) {
+    ours_seen = ours_seen || each.cluster_id == *ours;
+    return ours_seen && each.cluster_id != *ours;
+  });
 }
 
 namespace {
@@ -175,39 +279,60 @@ Co<void> CheckOne(CancelScope& scope, std::shared_ptr<::grpc::Channel> channel,
 
 }  // namespace
 
-Co<void> SchedulerSelector::CheckAll(CancelScope& scope, std::vector<Endpoint> endpoints,
+Co<void> SchedulerSelector::CheckAll(CancelScope& scope, Candidates candidates,
                                      std::vector<absl::Status>* results) {
   common::async::TaskGroup checks(executor_);
-  for (size_t i = 0; i < endpoints.size(); ++i) {
-    checks.Spawn(
-        CheckOne(scope, channels_.Get(endpoints[i]), options_.check_timeout, &(*results)[i]));
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    checks.Spawn(CheckOne(scope, channels_.Get(candidates[i].endpoint), options_.check_timeout,
+                          &(*results)[i]));
   }
   co_await checks.Join();
 }
 
-void SchedulerSelector::Publish(std::vector<Endpoint> known,
+void SchedulerSelector::Publish(const Candidates& candidates,
                                 const std::vector<absl::Status>& results) {
+  std::optional<uint64_t> ours = choice_.chosen();
+  const bool one_cluster = std::all_of(
+      candidates.begin(), candidates.end(),
+      [&](const Candidate& each) { return each.cluster_id == candidates.front().cluster_id; });
+  // Nothing else could be chosen.
+  if (!ours.has_value() && one_cluster && !candidates.empty()) ours = candidates[0].cluster_id;
+  std::vector<Endpoint> known;
   std::vector<Endpoint> healthy;
-  for (size_t i = 0; i < known.size(); ++i) {
-    if (results[i].ok()) {
-      healthy.push_back(known[i]);
-    } else if (log::OncePerMinute("scheduler health " + known[i].ToString())) {
-      log::Warning("waiting for a scheduler to serve", kv("scheduler", known[i].ToString()),
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const Endpoint& endpoint = candidates[i].endpoint;
+    if (!results[i].ok() && log::OncePerMinute("scheduler health " + endpoint.ToString())) {
+      log::Warning("waiting for a scheduler to serve", kv("scheduler", endpoint.ToString()),
                    kv("error", results[i]));
     }
+    if (candidates[i].cluster_id != ours) continue;
+    known.push_back(endpoint);
+    if (results[i].ok()) healthy.push_back(endpoint);
   }
-  if (known.empty() && log::OncePerMinute("no schedulers")) {
+  std::sort(known.begin(), known.end());
+  std::sort(healthy.begin(), healthy.end());
+  if (candidates.empty() && log::OncePerMinute("no schedulers")) {
     log::Warning("no scheduler is known yet; downloads go to the origin until then",
-                 kv("dynconfig", options_.dynconfig_path),
-                 kv("waiting_for", absl::StrJoin(targets_, ",")));
+                 kv("from", directory_.name()));
   }
   any_healthy_ = !healthy.empty();
+  if (!any_healthy_) {
+    listing_wanted_ = true;
+    listing_.NotifyAll();
+  }
+  // Without a cluster the best one's list is the likeliest to be ours soon.
+  const auto blocks =
+      list_->block_lists.find(ours.value_or(candidates.empty() ? 0 : candidates[0].cluster_id));
   const std::lock_guard lock(mutex_);
+  if (blocks != list_->block_lists.end()) block_list_ = blocks->second;
   known_ = std::move(known);
+  const bool moved = choice_.chosen().has_value() && cluster_ != choice_.chosen();
+  cluster_ = choice_.chosen();
   // Without a healthy one the last good list stays: its schedulers may be back before the next
   // look.
-  if (healthy.empty() || healthy == healthy_) return;
-  log::Info("schedulers", kv("healthy", Names(healthy)), kv("of", known_.size()));
+  if (healthy.empty() || (healthy == healthy_ && !moved)) return;
+  log::Info("schedulers", kv("healthy", Names(healthy)), kv("of", known_.size()),
+            kv("cluster", cluster_.value_or(0)));
   healthy_ = std::move(healthy);
   ring_ = common::rpc::HashRing(healthy_);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "common/async/runtime.h"
 #include "common/async/task_group.h"
 #include "common/os/env.h"
+#include "dfdaemon/node/block_list.h"
 #include "dfdaemon/node/scheduler_session.h"
 #include "dfdaemon/storage/content_store.h"
 #include "dfdaemon/task/task_engine.h"
@@ -31,6 +33,10 @@ struct ServiceDeps {
   std::string hostname;
   bool seed_peer = false;
   uint32_t concurrent_piece_count = 8;
+  // What callers of this host may not download (docs/reference/dynconfig.md); null: anything.
+  std::function<std::shared_ptr<const node::BlockList>()> block_list;
+  // Called for each that was refused; `type`: common.v2.TaskType. Any thread.
+  std::function<void(int type)> on_blocked = [](int) {};
 };
 
 }  // namespace dragonfly::dfdaemon::service

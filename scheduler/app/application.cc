@@ -16,6 +16,7 @@
 #include "common/http/endpoints.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
+#include "common/manager/address.h"
 #include "common/net/local_address.h"
 #include "common/os/env.h"
 #include "common/rpc/channel_pool.h"
@@ -24,6 +25,9 @@
 #include "common/telemetry/metrics.h"
 #include "scheduler/app/shard_metrics.h"
 #include "scheduler/link/dynconfig.h"
+#include "scheduler/link/manager_presence.h"
+#include "scheduler/link/manager_settings.h"
+#include "scheduler/link/settings_watch.h"
 #include "scheduler/seed/seed_client.h"
 #include "scheduler/seed/seed_directory.h"
 #include "scheduler/service/scheduler_service.h"
@@ -40,6 +44,8 @@ using common::status::MakeStatus;
 namespace log = common::log;
 
 constexpr absl::Duration kConnectionGrace = absl::Milliseconds(500);
+// Settings and applications of a cluster; ten thousand applications fit.
+constexpr size_t kMaxManagerAnswerBytes = size_t{16} << 20;
 
 IpAddress AddressOf(const std::string& text, bool ipv6) {
   absl::StatusOr<IpAddress> parsed = IpAddress::Parse(text);
@@ -52,6 +58,20 @@ absl::StatusOr<IpAddress> AdvertisedAddress(const Config& config) {
   absl::StatusOr<std::vector<IpAddress>> local = common::net::LocalAddresses();
   if (!local.ok()) return Annotate(local.status(), "server.advertiseIP");
   return common::net::AdvertisedAddress(*local, config.enable_ipv6);
+}
+
+std::string SystemHostname() {
+  char name[256] = {};
+  if (gethostname(name, sizeof(name) - 1) != 0) return "localhost";
+  return name;
+}
+
+// The original's charts write an empty one for the default.
+std::string CacheFolder(const Config& config) {
+  std::string folder = config.server.cache_dir;
+  if (folder.empty()) folder = ServerConfig().cache_dir;
+  while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+  return folder;
 }
 
 core::ShardOptions ShardOptionsOf(const SchedulingConfig& config, uint64_t random_seed) {
@@ -119,7 +139,10 @@ struct Application::Impl {
   absl::Status Start(const std::string& dynconfig_path, bool strict);
   absl::Status StartMetrics();
   void StartShards();
+  void StartPresence();
   void StartSeeds(const Endpoint& own, std::shared_ptr<TlsSource> tls);
+  absl::Status StartSettings(const Endpoint& own, const std::string& dynconfig_path, bool strict);
+  absl::Status ConnectManager(const Endpoint& own);
   void Shutdown(absl::Duration grace);
 
   const Config config;
@@ -130,7 +153,11 @@ struct Application::Impl {
   core::HostTable hosts;
   service::DecisionRouter router;
   std::unique_ptr<shard::ShardPool> shards;
-  std::unique_ptr<link::DynconfigFile> dynconfig;
+  std::string manager_target;                                  // empty: no manager
+  std::unique_ptr<common::rpc::ChannelPool> manager_channels;  // where there is one
+  link::SchedulerIdentity identity;                            // the same
+  std::unique_ptr<link::SettingsWatch> settings;
+  std::unique_ptr<link::ManagerPresence> presence;  // null without a manager
   std::unique_ptr<seed::DialPolicy> dial_policy;
   std::unique_ptr<common::rpc::ChannelPool> channels;
   std::unique_ptr<seed::SeedDirectory> directory;
@@ -190,6 +217,70 @@ absl::Status Application::Impl::StartMetrics() {
   return absl::OkStatus();
 }
 
+// A connection of its own: other addresses, other certificates than those of seed peers.
+absl::Status Application::Impl::ConnectManager(const Endpoint& own) {
+  auto address = common::manager::ParseAddress(config.manager.addr);
+  if (!address.ok()) return address.status();
+  auto tls = TlsSource::OpenIfSet(clock, config.manager.tls, "manager.tls");
+  if (!tls.ok()) return tls.status();
+  if (*tls == nullptr) {
+    log::Warning("the manager is talked to in plaintext; set manager.tls to change that");
+  }
+  common::rpc::ChannelOptions options;
+  options.tls = *std::move(tls);
+  options.max_receive_message_bytes = kMaxManagerAnswerBytes;
+  manager_channels = std::make_unique<common::rpc::ChannelPool>(clock, options);
+  manager_target = address->target;
+  identity.hostname = config.server.host.empty() ? SystemHostname() : config.server.host;
+  identity.ip = own.ip.ToString();
+  identity.port = own.port;
+  identity.idc = config.host.idc;
+  identity.location = config.host.location;
+  identity.cluster_id = config.manager.scheduler_cluster_id;
+  return absl::OkStatus();
+}
+
+absl::Status Application::Impl::StartSettings(const Endpoint& own,
+                                              const std::string& dynconfig_path, bool strict) {
+  common::os::Env& env = common::os::PosixEnv();
+  std::unique_ptr<link::SettingsSource> source;
+  if (config.manager.addr.empty()) {
+    source = std::make_unique<link::DynconfigFile>(
+        env, link::DynconfigFile::Options{dynconfig_path, strict});
+  } else {
+    absl::Status connected = ConnectManager(own);
+    if (!connected.ok()) return connected;
+    link::ManagerSettings::Options options;
+    options.identity = identity;
+    options.target = manager_target;
+    // Several schedulers of a host may have one folder.
+    options.saved_path = absl::StrCat(CacheFolder(config), "/cluster-", identity.cluster_id, "-",
+                                      identity.port, ".saved");
+    source = std::make_unique<link::ManagerSettings>(runtime.executor(0), *manager_channels, env,
+                                                     std::move(options));
+  }
+  link::SettingsWatch::Options options;
+  options.refresh_interval = config.dynconfig_refresh_interval;
+  auto opened = link::SettingsWatch::Open(
+      env, std::move(source), options,
+      [this](link::Snapshot snapshot) { shards->PostToAll(core::ConfigChanged{snapshot}); });
+  if (!opened.ok()) return opened.status();
+  settings = std::move(*opened);
+  return absl::OkStatus();
+}
+
+// When we serve, and not before: the manager gives us to nodes from then on.
+void Application::Impl::StartPresence() {
+  link::ManagerPresence::Options options;
+  options.identity = identity;
+  options.target = manager_target;
+  options.keep_alive_interval = config.manager.keep_alive_interval;
+  options.on_registered = [this] { settings->RefreshSoon(); };
+  presence = std::make_unique<link::ManagerPresence>(runtime.executor(0), *manager_channels,
+                                                     common::os::PosixEnv(), std::move(options));
+  presence->Start();
+}
+
 absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool strict) {
   absl::StatusOr<IpAddress> advertised = AdvertisedAddress(config);
   if (!advertised.ok()) return advertised.status();
@@ -202,17 +293,9 @@ absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool st
   if (!seed_tls.ok()) return seed_tls.status();
 
   StartShards();
-  link::DynconfigFile::Options dynconfig_options;
-  dynconfig_options.path = dynconfig_path;
-  dynconfig_options.refresh_interval = config.dynconfig_refresh_interval;
-  dynconfig_options.strict = strict;
-  auto opened = link::DynconfigFile::Open(
-      common::os::PosixEnv(), dynconfig_options,
-      [this](link::Snapshot snapshot) { shards->PostToAll(core::ConfigChanged{snapshot}); });
-  if (!opened.ok()) return opened.status();
-  dynconfig = std::move(*opened);
-
   const Endpoint own{*advertised, config.server.advertise_port};
+  absl::Status settings_started = StartSettings(own, dynconfig_path, strict);
+  if (!settings_started.ok()) return settings_started;
   StartSeeds(own, *seed_tls);
 
   service::SchedulerService::Deps deps;
@@ -240,12 +323,15 @@ absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool st
   server = std::move(*started);
   log::Info("scheduler serves", log::kv("address", server->endpoints()[0].ToString()),
             log::kv("advertised", own.ToString()), log::kv("shards", shards->size()));
+  if (!manager_target.empty()) StartPresence();
   return absl::OkStatus();
 }
 
 void Application::Impl::Shutdown(absl::Duration grace) {
   if (server != nullptr) {
     server->SetServing(false);
+    // Now, so that the manager gives us to nobody any more.
+    if (presence != nullptr) presence->Stop();
     router.EndStreams(grace);
     // What is left are connections, and clients that are idle may not notice for seconds.
     server->Shutdown(std::min(grace, kConnectionGrace));
@@ -256,7 +342,8 @@ void Application::Impl::Shutdown(absl::Duration grace) {
   if (shards != nullptr) shards->Stop();
   if (seeds != nullptr) seeds->Stop();
   if (directory != nullptr) directory->Stop();
-  dynconfig = nullptr;
+  presence = nullptr;
+  settings = nullptr;
   server = nullptr;
   service = nullptr;
   runtime.Stop();

@@ -4,12 +4,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/crypto/tls_keys.h"
+#include "common/manager/address.h"
 #include "common/status/reason.h"
 
 namespace dragonfly::scheduler::app {
 namespace {
 
 using common::config::Schema;
+using common::crypto::AddTlsKeys;
 using common::status::ErrorReason;
 using common::status::MakeStatus;
 
@@ -22,7 +24,9 @@ void AddServer(Schema& schema, ServerConfig& server) {
   schema.Ip("server.listenIP", &server.listen_ip, "where gRPC listens; default: everywhere");
   schema.Port("server.port", &server.port, "its port; 0: the kernel chooses, the log says");
   schema.Text("server.host", &server.host, "name of this scheduler; default: the system's");
-  common::crypto::AddTlsKeys(schema, "server.tls", server.tls, "those who call us");
+  schema.Text("server.cacheDir", &server.cache_dir,
+              "folder of what the manager said last, for a start without it");
+  AddTlsKeys(schema, "server.tls", server.tls, "those who call us");
   schema.Real("server.requestRateLimit", &server.request_rate_limit, 1, 1e9,
               "calls and new streams a second; more are refused");
 }
@@ -67,11 +71,29 @@ void AddScheduling(Schema& schema, SchedulingConfig& scheduling) {
                   "peers of a host that was not heard of for so long are forgotten");
 }
 
+void AddManager(Schema& schema, Config& config) {
+  ManagerConfig& manager = config.manager;
+  schema.Text("host.idc", &config.host.idc, "data centre, as the manager shows it");
+  schema.Text("host.location", &config.host.location, "place as a path a|b|c, the same");
+  schema.Text("manager.addr", &manager.addr,
+              "manager of the cluster, host:port; empty: none, settings come from dynconfig.yaml");
+  AddTls(schema, "manager.tls", manager.tls);
+  schema.Number<uint64_t>("manager.schedulerClusterID", &manager.scheduler_cluster_id, 1,
+                          std::numeric_limits<int64_t>::max(),
+                          "cluster of this scheduler, by its number in the manager");
+  schema.Duration("manager.keepAlive.interval", &manager.keep_alive_interval,
+                  absl::Milliseconds(10), "how often the manager is told that we live");
+  schema.Check([&manager] {
+    if (manager.addr.empty()) return absl::OkStatus();
+    auto address = common::manager::ParseAddress(manager.addr);
+    if (!address.ok()) return address.status();
+    return common::manager::CheckScheme(*address, manager.tls.set(), "manager.tls");
+  });
+}
+
 void AddIgnored(Schema& schema) {
-  for (const char* key :
-       {"pprofPort", "tracing", "server.pluginDir", "server.logMaxAge", "database", "host", "job",
-        "peer", "manager.tls", "manager.schedulerClusterID", "manager.keepAlive",
-        "metrics.enableHost", "verbose"}) {
+  for (const char* key : {"pprofPort", "tracing", "server.pluginDir", "server.logMaxAge",
+                          "database", "job", "peer", "metrics.enableHost", "verbose"}) {
     schema.Ignored(key, "of upstream's; has no effect in this version");
   }
 }
@@ -87,9 +109,11 @@ Schema MakeSchema(Config& config, bool strict) {
   AddServer(schema, config.server);
   AddScheduling(schema, config.scheduler);
   schema.Duration("dynConfig.refreshInterval", &config.dynconfig_refresh_interval,
-                  absl::Milliseconds(10), "how often dynconfig.yaml is read");
-  schema.Text("manager.addr", &config.manager_addr, "manager of the cluster; empty: none");
-  common::crypto::AddTlsKeys(schema, "seedPeer.tls", config.seed_peer.tls, "the seed peers");
+                  absl::Milliseconds(10),
+                  "how often the settings of the cluster are read, from dynconfig.yaml or the "
+                  "manager");
+  AddManager(schema, config);
+  AddTlsKeys(schema, "seedPeer.tls", config.seed_peer.tls, "the seed peers");
   schema.Duration("seedPeer.taskDownloadTimeout", &config.seed_peer.task_download_timeout,
                   absl::Seconds(1), "longest download of a seed peer");
   schema.Duration("seedPeer.healthCheckInterval", &config.seed_peer.health_check_interval,
@@ -98,13 +122,6 @@ Schema MakeSchema(Config& config, bool strict) {
   schema.Text("metrics.addr", &config.metrics.addr, "where: address:port, or :port");
   schema.Flag("network.enableIPv6", &config.enable_ipv6, "listen and advertise on IPv6");
   AddIgnored(schema);
-  schema.Check([&config] {
-    if (config.manager_addr.empty()) return absl::OkStatus();
-    return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument,
-                      "manager.addr '" + config.manager_addr +
-                          "': this version runs without a manager; remove the key and use "
-                          "dynconfig.yaml");
-  });
   return schema;
 }
 

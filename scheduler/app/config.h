@@ -18,6 +18,7 @@ struct ServerConfig {
   std::string listen_ip;  // empty: every address
   uint16_t port = 8002;
   std::string host;  // empty: the system's name
+  std::string cache_dir = "/var/cache/dragonfly/scheduler";
   common::crypto::TlsFiles tls;
   double request_rate_limit = 4000;
 };
@@ -29,6 +30,18 @@ struct GcConfig {
   absl::Duration task_gc_interval = absl::Minutes(30);
   absl::Duration host_gc_interval = absl::Minutes(5);
   absl::Duration host_ttl = absl::Hours(1);
+};
+
+struct HostConfig {
+  std::string idc;       // empty: unknown
+  std::string location;  // a|b|c
+};
+
+struct ManagerConfig {
+  std::string addr;  // empty: none, and dynconfig.yaml is used
+  common::crypto::TlsFiles tls;
+  uint64_t scheduler_cluster_id = 1;
+  absl::Duration keep_alive_interval = absl::Seconds(5);
 };
 
 struct SchedulingConfig {
@@ -64,7 +77,8 @@ struct Config {
   ServerConfig server;
   SchedulingConfig scheduler;
   absl::Duration dynconfig_refresh_interval = absl::Minutes(1);
-  std::string manager_addr;
+  HostConfig host;
+  ManagerConfig manager;
   SeedPeerConfig seed_peer;
   MetricsConfig metrics;
   bool enable_ipv6 = false;

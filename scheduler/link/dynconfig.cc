@@ -1,11 +1,9 @@
 #include "scheduler/link/dynconfig.h"
 
-#include <condition_variable>
 #include <cstddef>
-#include <mutex>
 #include <span>
-#include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -26,7 +24,6 @@ using common::status::Sv;
 namespace log = common::log;
 
 constexpr size_t kMaxFileBytes = 4U << 20;
-constexpr size_t kMaxApplications = 10'000;
 
 absl::Status Wrong(const Value& value, std::string_view what) {
   return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument,
@@ -103,17 +100,19 @@ void Bind(Schema& schema, core::ClusterConfig& config,
       "applications", "list",
       [&applications](const Value& value) { return ReadApplications(value, &applications); },
       [] { return std::string("[]"); }, "priorities by application and URL pattern");
-  schema.Number<uint32_t>("schedulerClusterConfig.candidateParentLimit",
-                          &config.candidate_parent_limit, 1, 20,
-                          "parents that a child is offered at once");
-  schema.Number<uint32_t>("schedulerClusterConfig.filterParentLimit", &config.filter_parent_limit,
-                          10, 1000, "peers that are looked at for a child");
-  schema.Number<uint32_t>("schedulerClusterConfig.jobRateLimit", &config.job_rate_limit, 0,
-                          1'000'000, "jobs a minute; 0: no limit");
-  schema.Number<uint32_t>("seedPeerClusterConfig.loadLimit", &config.seed_load_limit, 1, 1'000'000,
-                          "children of a seed peer's host");
-  schema.Number<uint32_t>("schedulerClusterClientConfig.loadLimit", &config.peer_load_limit, 1,
-                          1'000'000, "children of a normal host");
+  const auto number = [&schema](std::string key, uint32_t* member, Bounds bounds, std::string doc) {
+    schema.Number<uint32_t>(std::move(key), member, bounds.least, bounds.most, std::move(doc));
+  };
+  number("schedulerClusterConfig.candidateParentLimit", &config.candidate_parent_limit,
+         kCandidateParentLimit, "parents that a child is offered at once");
+  number("schedulerClusterConfig.filterParentLimit", &config.filter_parent_limit,
+         kFilterParentLimit, "peers that are looked at for a child");
+  number("schedulerClusterConfig.jobRateLimit", &config.job_rate_limit, kJobRateLimit,
+         "jobs a minute; 0: no limit");
+  number("seedPeerClusterConfig.loadLimit", &config.seed_load_limit, kLoadLimit,
+         "children of a seed peer's host");
+  number("schedulerClusterClientConfig.loadLimit", &config.peer_load_limit, kLoadLimit,
+         "children of a normal host");
   schema.Ignored("seedPeerClusterConfig.blockList", "enforced by the daemons");
   schema.Ignored("schedulerClusterClientConfig.blockList", "enforced by the daemons");
 }
@@ -134,17 +133,6 @@ absl::StatusOr<std::string> ReadText(common::os::Env& env, const std::string& pa
   if (!read.ok()) return read.status();
   text.resize(*read);
   return text;
-}
-
-absl::Status CreateDefault(common::os::Env& env, const std::string& path) {
-  absl::StatusOr<std::unique_ptr<common::os::File>> file =
-      env.Open(path, common::os::OpenMode::kCreateExclusive, 0644);
-  if (!file.ok()) return file.status();
-  const std::string text = DefaultDynconfig();
-  absl::Status written =
-      (*file)->WriteAt(0, std::as_bytes(std::span<const char>(text.data(), text.size())));
-  absl::Status closed = (*file)->Close();
-  return written.ok() ? closed : written;
 }
 
 }  // namespace
@@ -175,93 +163,48 @@ std::string DefaultDynconfig() {
   return schema.PrintYaml();
 }
 
-struct DynconfigFile::Impl {
-  Impl(common::os::Env& the_env, Options the_options, std::function<void(Snapshot)> callback)
-      : env(the_env), options(std::move(the_options)), on_change(std::move(callback)) {}
+DynconfigFile::DynconfigFile(common::os::Env& env, Options options)
+    : env_(env), options_(std::move(options)) {}
 
-  absl::Status Load() {
-    absl::StatusOr<std::string> text = ReadText(env, options.path);
-    if (!text.ok()) return text.status();
-    {
-      std::lock_guard lock(mutex);
-      if (snapshot != nullptr && *text == last_text) return absl::OkStatus();
-    }
-    std::vector<std::string> warnings;
-    absl::StatusOr<Snapshot> parsed =
-        ParseDynconfig(*text, options.path, options.strict, &warnings);
-    if (!parsed.ok()) return parsed.status();
-    for (const std::string& warning : warnings) log::Warning(warning);
-    {
-      std::lock_guard lock(mutex);
-      last_text = *std::move(text);
-      snapshot = *parsed;
-    }
-    if (on_change) on_change(*parsed);
-    return absl::OkStatus();
-  }
+absl::Status DynconfigFile::CreateDefault() {
+  absl::StatusOr<std::unique_ptr<common::os::File>> file =
+      env_.Open(options_.path, common::os::OpenMode::kCreateExclusive, 0644);
+  if (!file.ok()) return file.status();
+  const std::string text = DefaultDynconfig();
+  absl::Status written =
+      (*file)->WriteAt(0, std::as_bytes(std::span<const char>(text.data(), text.size())));
+  absl::Status closed = (*file)->Close();
+  return written.ok() ? closed : written;
+}
 
-  void Run() {
-    std::unique_lock lock(mutex);
-    while (!stopping) {
-      const auto interval = absl::ToChronoMilliseconds(options.refresh_interval);
-      if (wake.wait_for(lock, interval, [this] { return stopping; })) return;
-      lock.unlock();
-      absl::Status loaded = Load();
-      if (!loaded.ok() && log::OncePerMinute("dynconfig")) {
-        log::Warning("dynconfig is not taken over; the last good one stays in force",
-                     log::kv("path", options.path), log::kv("error", loaded));
-      }
-      lock.lock();
-    }
-  }
-
-  common::os::Env& env;
-  const Options options;
-  const std::function<void(Snapshot)> on_change;
-  mutable std::mutex mutex;  // guards what follows
-  std::condition_variable wake;
-  bool stopping = false;
-  std::string last_text;
-  Snapshot snapshot;
-  std::thread thread;
-};
-
-absl::StatusOr<std::unique_ptr<DynconfigFile>> DynconfigFile::Open(
-    common::os::Env& env, Options options, std::function<void(Snapshot)> on_change) {
-  auto impl = std::make_unique<Impl>(env, std::move(options), std::move(on_change));
-  absl::Status loaded = impl->Load();
-  if (absl::IsNotFound(loaded)) {
-    absl::Status created = CreateDefault(env, impl->options.path);
+absl::StatusOr<Snapshot> DynconfigFile::AtStart() {
+  absl::StatusOr<std::optional<Snapshot>> read = Read();
+  if (absl::IsNotFound(read.status())) {
+    absl::Status created = CreateDefault();
     if (!created.ok()) {
       return common::status::Annotate(created,
                                       "dynconfig is missing and cannot be created; name another "
                                       "file with --dynconfig");
     }
-    log::Info("dynconfig created with defaults", log::kv("path", impl->options.path));
-    loaded = impl->Load();
+    log::Info("dynconfig created with defaults", log::kv("path", options_.path));
+    read = Read();
   }
-  if (!loaded.ok()) return common::status::Annotate(loaded, "dynconfig");
-  Impl* running = impl.get();
-  impl->thread = std::thread([running] { running->Run(); });
-  return std::unique_ptr<DynconfigFile>(new DynconfigFile(std::move(impl)));
+  if (!read.ok()) return common::status::Annotate(read.status(), "dynconfig");
+  return **std::move(read);  // the first one is always new
 }
 
-DynconfigFile::DynconfigFile(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-
-DynconfigFile::~DynconfigFile() {
-  {
-    std::lock_guard lock(impl_->mutex);
-    impl_->stopping = true;
-  }
-  impl_->wake.notify_all();
-  impl_->thread.join();
+absl::StatusOr<std::optional<Snapshot>> DynconfigFile::Read() {
+  absl::StatusOr<std::string> text = ReadText(env_, options_.path);
+  if (!text.ok()) return text.status();
+  if (has_last_ && *text == last_text_) return std::optional<Snapshot>();
+  std::vector<std::string> warnings;
+  absl::StatusOr<Snapshot> parsed =
+      ParseDynconfig(*text, options_.path, options_.strict, &warnings);
+  if (!parsed.ok()) return parsed.status();
+  for (const std::string& warning : warnings) log::Warning(warning);
+  last_text_ = *std::move(text);
+  has_last_ = true;
+  return std::optional<Snapshot>(*std::move(parsed));
 }
-
-Snapshot DynconfigFile::current() const {
-  std::lock_guard lock(impl_->mutex);
-  return impl_->snapshot;
-}
-
-absl::Status DynconfigFile::Refresh() { return impl_->Load(); }
 
 }  // namespace dragonfly::scheduler::link

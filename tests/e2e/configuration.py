@@ -41,7 +41,9 @@ class Configuration(ClusterTest):
         check("download:\n  protocol: quick\n", "download.protocol", "quick", "tcp")
         check("download:\n  protocol: quic\n", "download.protocol", "quic", "tcp or grpc")
         check("a: [1\n", "c.yaml")
-        check("manager:\n  addr: http://manager:65003\n", ":2:", "manager", "dynconfig.yaml")
+        check("manager:\n  addr: ftp://manager\n", "manager.addr", "http://manager.example.com:65003")
+        check("manager:\n  addr: https://manager:65003\n", "manager.addr", "manager.caCert")
+        check("manager: {addr: 'http://m:1', caCert: /ca.pem}\n", "manager", "belong together")
         check("upload:\n  server:\n    caCert: /ca.pem\n", "upload.server", "belong together")
         check("download:\n  pieceTimeuot: 3s\n", "download.pieceTimeuot", "did you mean download.pieceTimeout",
               arguments=("--strict",))
@@ -50,7 +52,10 @@ class Configuration(ClusterTest):
         check = lambda text, *says, **options: self.check_refused("scheduler", text, *says, **options)
         check("server:\n  port: -1\n", ":2:", "server.port", "-1")
         check("scheduler:\n  retryInterval: 5 parsecs\n", "scheduler.retryInterval", "5 parsecs")
-        check("manager: {addr: 'x:1'}\n", "manager.addr", "dynconfig.yaml")
+        check("manager: {addr: 'x:y'}\n", "manager.addr", "http://manager.example.com:65003")
+        check("manager: {addr: 'https://x:1'}\n", "manager.addr", "manager.tls.caCert")
+        check("manager: {tls: {cert: /c.pem}}\n", "manager.tls", "belong together")
+        check("manager: {schedulerClusterID: 0}\n", "manager.schedulerClusterID", "0")
         check("server:\n  tls: {cert: /c.pem}\n", "server.tls")
 
     def test_files_that_are_not_there(self):

@@ -12,6 +12,7 @@
 #include "common/async/blocking_pool.h"
 #include "common/os/env.h"
 #include "common/rpc/testing/loopback_server.h"
+#include "dfdaemon/node/dynconfig_directory.h"
 #include "dfdaemon/node/grpc_parent_dialer.h"
 #include "dfdaemon/node/grpc_scheduler_client.h"
 #include "dfdaemon/node/testing/parent_dialer_conformance.h"
@@ -97,11 +98,12 @@ class GrpcSchedulerWorld : public SchedulerWorld {
     options.identity.host_id = "me";
     options.identity.hostname = "node";
     options.identity.ip = "127.0.0.1";
-    options.selector.dynconfig_path = directory_ + "/dynconfig.yaml";
-    std::ofstream(options.selector.dynconfig_path)
-        << "scheduler:\n  addrs: [\"" << scheduler_.address() << "\"]\n";
+    DynconfigDirectory::Options dynconfig;
+    dynconfig.path = directory_ + "/dynconfig.yaml";
+    std::ofstream(dynconfig.path) << "scheduler:\n  addrs: [\"" << scheduler_.address() << "\"]\n";
+    list_ = std::make_unique<DynconfigDirectory>(pool_, dynconfig);
     client_ = std::make_unique<GrpcSchedulerClient>(runtime, pool_, channels_,
-                                                    common::os::PosixEnv(), info_, options);
+                                                    common::os::PosixEnv(), info_, *list_, options);
     client_->Start();
     EXPECT_TRUE(scheduler_.WaitFor("announce"));
   }
@@ -158,6 +160,7 @@ class GrpcSchedulerWorld : public SchedulerWorld {
   common::async::BlockingPool pool_{2, 64};
   common::rpc::ChannelPool channels_{common::os::PosixEnv().clock(), common::rpc::ChannelOptions()};
   SystemInfo info_{common::os::PosixEnv().clock(), SystemInfo::Options()};
+  std::unique_ptr<DynconfigDirectory> list_;
   std::unique_ptr<GrpcSchedulerClient> client_;
 };
 

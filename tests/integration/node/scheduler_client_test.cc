@@ -9,6 +9,7 @@
 #include "common/id/names.h"
 #include "common/os/env.h"
 #include "common/status/reason.h"
+#include "dfdaemon/node/dynconfig_directory.h"
 #include "dfdaemon/node/grpc_scheduler_client.h"
 #include "tests/integration/node/test_scheduler.h"
 
@@ -89,11 +90,13 @@ class SchedulerClientTest : public ::testing::Test {
     options.identity.host_id = "me";
     options.identity.hostname = "node";
     options.identity.ip = "127.0.0.1";
-    options.selector.dynconfig_path = directory_ + "/dynconfig.yaml";
+    DynconfigDirectory::Options dynconfig;
+    dynconfig.path = directory_ + "/dynconfig.yaml";
+    list_ = std::make_unique<DynconfigDirectory>(pool_, dynconfig);
     options.selector.retry_interval = absl::Milliseconds(300);
     options.drain_timeout = absl::Minutes(1);
     client_ = std::make_unique<GrpcSchedulerClient>(runtime_, pool_, channels_,
-                                                    common::os::PosixEnv(), info_, options);
+                                                    common::os::PosixEnv(), info_, *list_, options);
     client_->Start();
   }
   bool WaitForSchedulers(size_t count) {
@@ -142,6 +145,7 @@ class SchedulerClientTest : public ::testing::Test {
   common::async::BlockingPool pool_{2, 64};
   common::rpc::ChannelPool channels_{common::os::PosixEnv().clock(), common::rpc::ChannelOptions()};
   SystemInfo info_{common::os::PosixEnv().clock(), SystemInfo::Options()};
+  std::unique_ptr<DynconfigDirectory> list_;
   std::unique_ptr<GrpcSchedulerClient> client_;
   std::unique_ptr<SchedulerSession> session_;
 };

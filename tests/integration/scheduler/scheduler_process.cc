@@ -42,8 +42,10 @@ SchedulerProcess::SchedulerProcess(const std::string& yaml, const std::string& d
   if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
   folder_ = name;
   WriteText(folder_ + "/scheduler.yaml",
-            "server:\n  advertiseIP: 127.0.0.1\n  listenIP: 127.0.0.1\n  port: 0\n"
-            "metrics:\n  enable: true\n  addr: 127.0.0.1:0\n" +
+            "server:\n  advertiseIP: 127.0.0.1\n  listenIP: 127.0.0.1\n  port: 0\n  cacheDir: " +
+                folder_ +
+                "/cache\n"
+                "metrics:\n  enable: true\n  addr: 127.0.0.1:0\n" +
                 yaml);
   if (!dynconfig.empty()) WriteText(folder_ + "/dynconfig.yaml", dynconfig);
   const std::string program = Program();

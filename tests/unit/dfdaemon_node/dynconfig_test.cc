@@ -51,6 +51,22 @@ TEST_F(DynconfigTest, PrefersTheListToTheName) {
             (std::vector<std::string>{"10.0.0.1:8002", "[fd00::1]:8002"}));
 }
 
+TEST_F(DynconfigTest, HasBlockListsForPeersAndSeedPeers) {
+  auto config = LoadDynconfig(
+      Write("scheduler: {addr: \"name:8002\"}\n"
+            "clientConfig: {blockList: {task: {download: {tags: [peer]}}}}\n"
+            "seedClientConfig: {blockList: {persistentTask: {download: {tags: [seed]}}}}\n"));
+  ASSERT_TRUE(config.ok()) << config.status();
+  BlockList::Subject subject;
+  subject.tag = "peer";
+  EXPECT_TRUE(config->block_list->Match(BlockList::Action::kDownload, subject).has_value());
+  EXPECT_FALSE(config->seed_block_list->Match(BlockList::Action::kDownload, subject).has_value());
+  subject.tag = "seed";
+  subject.kind = common::id::TaskKind::kPersistent;
+  EXPECT_TRUE(config->seed_block_list->Match(BlockList::Action::kDownload, subject).has_value());
+  EXPECT_FALSE(LoadDynconfig(Write("clientConfig: {blockList: 7}\n")).ok());
+}
+
 TEST_F(DynconfigTest, NamesWhatIsWrong) {
   const absl::Status status =
       LoadDynconfig(Write("scheduler:\n  addrs: [\"10.0.0.1\"]\n")).status();

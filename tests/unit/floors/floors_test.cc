@@ -35,6 +35,7 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"common/http",
      {"common/crypto", "common/async", "common/net", "common/log", "common/status", "common/os",
       "common/telemetry", "common/version"}},
+    {"common/manager", {"common/status", "common/os", "common/net", "common/digest"}},
     {"common/rpc",
      {"common/crypto", "common/async", "common/net", "common/log", "common/status", "common/os",
       "common/id", "common/telemetry", "common/digest", "common/limit", "proto"}},
