@@ -77,7 +77,7 @@ void AddManager(Schema& schema, Config& config) {
   schema.Text("host.location", &config.host.location, "place as a path a|b|c, the same");
   schema.Text("manager.addr", &manager.addr,
               "manager of the cluster, host:port; empty: none, settings come from dynconfig.yaml");
-  AddTls(schema, "manager.tls", manager.tls);
+  AddTlsKeys(schema, "manager.tls", manager.tls, "the manager");
   schema.Number<uint64_t>("manager.schedulerClusterID", &manager.scheduler_cluster_id, 1,
                           std::numeric_limits<int64_t>::max(),
                           "cluster of this scheduler, by its number in the manager");
