@@ -6,18 +6,20 @@ template <>
 const Table<User>& TableOf<User>() {
   using Row = User;
   using T = Table<Row>;
-  static const T table = T("user")
-                             .Text("email", &Row::email, 256, T::kRequired)
-                             .Text("name", &Row::name, 256, T::kRequired)
-                             .Text("encrypted_password", &Row::encrypted_password, 1024)
-                             .Text("avatar", &Row::avatar, 256)
-                             .Text("phone", &Row::phone, 256)
-                             .Text("private_token", &Row::private_token, 256)
-                             .Text("state", &Row::state, 256, T::kNullable, "'enable'")
-                             .Text("location", &Row::location, 256)
-                             .Text("bio", &Row::bio, 256)
-                             .Unique("uk_user_email", {"email"})
-                             .Unique("uk_user_name", {"name"});
+  static const T table =
+      T("user")
+          .Text("email", &Row::email, 256, T::kRequired)
+          .Text("name", &Row::name, 256, T::kRequired)
+          .Text("encrypted_password", &Row::encrypted_password, 1024)
+          .Text("avatar", &Row::avatar, 256)
+          .Text("phone", &Row::phone, 256)
+          .Text("private_token", &Row::private_token, 256)
+          .Text("state", &Row::state, 256, T::kNullable, "'enable'")
+          .Text("location", &Row::location, 256)
+          .Text("bio", &Row::bio, 256)
+          .Column("session_epoch", &Row::session_epoch, ColumnType::kReference, T::kNullable, "0")
+          .Unique("uk_user_email", {"email"})
+          .Unique("uk_user_name", {"name"});
   return table;
 }
 

@@ -17,6 +17,9 @@ struct User : Stamped {
   std::string state = "enable";  // or "disable"
   std::string location;
   std::string bio;
+  // Ours: which of his sessions count (manager/auth/session_epoch.h). NULL and 0: all of the
+  // original's.
+  int64_t session_epoch = 0;
   friend bool operator==(const User&, const User&) = default;
 };
 template <>
