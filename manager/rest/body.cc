@@ -199,7 +199,7 @@ class Reader {
       const std::string inner = absl::StrCat(path, ".", member.name);
       const auto found = value.find(member.name);
       const bool there = found != value.end() && !found->is_null();
-      if (!there || (IsNothing(*found) && !member.required)) {
+      if (!there || (IsNothing(member.shape, *found) && !member.required)) {
         if (there && Fits(member.shape, *found)) kept[member.name] = *found;
         if (member.required) fits = Problem(inner, "is missing");
         continue;
@@ -212,9 +212,11 @@ class Reader {
   }
 
  public:
-  static bool IsNothing(const ordered_json& value) {
-    return (value.is_string() && value.get_ref<const std::string&>().empty()) ||
-           (value.is_number_integer() && value == 0);
+  // 0, or "": how the original's clients leave a field out.
+  static bool IsNothing(const Shape& shape, const ordered_json& value) {
+    const bool text = shape.type == Shape::Type::kText || shape.type == Shape::Type::kTime;
+    if (text) return value.is_string() && value.get_ref<const std::string&>().empty();
+    return shape.type == Shape::Type::kInteger && value.is_number_integer() && value == 0;
   }
   // Whether a value would pass, without a word.
   static bool Fits(const Shape& shape, ordered_json value) {
@@ -247,7 +249,7 @@ FieldValue ValueOf(const Shape& shape, const ordered_json& value) {
 
 void ReadMember(const Member& member, ordered_json& value, Reading reading, Reader& reader,
                 Fields& fields) {
-  const bool nothing = Reader::IsNothing(value);
+  const bool nothing = Reader::IsNothing(member.shape, value);
   // As the original, whose clients send what they do not want to say as 0 or "".
   if (nothing && !member.required && reading == Reading::kWhole &&
       !Reader::Fits(member.shape, value)) {

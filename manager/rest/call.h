@@ -36,8 +36,9 @@ struct RestOptions {
   absl::Duration max_age = absl::Seconds(10);
   // For all of a request, its time on the pool's queue included.
   absl::Duration request_timeout = absl::Seconds(60);
-  // Passwords that are looked at at once; beyond it 503.
+  // Passwords that are looked at at once; others wait so long, and are answered 503 then.
   int max_password_checks = 2;
+  absl::Duration password_wait = absl::Seconds(5);
   auth::AttemptLimiter::Options attempts;
   auth::AttemptLimiter::Options sign_ups = {.free_attempts = 20};
 };

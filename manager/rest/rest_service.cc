@@ -32,6 +32,8 @@ constexpr absl::Duration kAuditInterval = absl::Seconds(5);
 constexpr size_t kMaxAuditPathBytes = 1024;
 constexpr size_t kMaxConnections = 4096;
 constexpr size_t kMaxHeaderBytes = size_t{64} * 1024;
+constexpr int kMaxPasswordWaiters = 64;
+constexpr absl::Duration kPasswordPause = absl::Milliseconds(20);
 constexpr std::string_view kOther = "other";
 
 std::string_view Header(const ServerRequest& request, std::string_view name) {
@@ -83,6 +85,7 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
   RestMetrics metrics;
   AuditLog audits;
   std::atomic<int> password_checks = 0;
+  std::atomic<int> password_waiters = 0;
 
   // One of so many places, for as long as this lives.
   class Place {
@@ -118,13 +121,29 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
     std::unique_ptr<Place> place;
   };
 
-  // Nothing: too many passwords are looked at already.
-  std::unique_ptr<Place> TakePlace() {
+  // Null: too many passwords are looked at already.
+  std::unique_ptr<Place> TryPlace() {
     if (++password_checks > services.options.max_password_checks) {
       --password_checks;
       return nullptr;
     }
     return std::make_unique<Place>(password_checks);
+  }
+
+  // Asks again and again, for those who wait may be on several executors. Null: in vain, or too
+  // many wait already.
+  Co<std::unique_ptr<Place>> TakePlace(CancelScope& scope) {
+    std::unique_ptr<Place> place = TryPlace();
+    if (place != nullptr || password_waiters >= kMaxPasswordWaiters) co_return place;
+    ++password_waiters;
+    CancelScope waiting(scope, services.options.password_wait);
+    while (place == nullptr) {
+      absl::Status slept = co_await common::async::Sleep(waiting, kPasswordPause);
+      if (!slept.ok()) break;
+      place = TryPlace();
+    }
+    --password_waiters;
+    co_return place;
   }
 
   static Answer Perform(Work& work) {
@@ -154,12 +173,16 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
     work->passed = std::move(std::get<Passed>(door));
     if (work->call.route.immediate) co_return Perform(*work);
     if (work->call.route.account) {
-      work->place = TakePlace();
+      work->place = co_await TakePlace(scope);
       if (work->place == nullptr)
         co_return BusyAnswer("passwords", "too many passwords are being checked; try again soon");
     }
     CancelScope waiting(scope, services.options.request_timeout);
-    std::function<Answer()> job = [work] { return Perform(*work); };
+    std::function<Answer()> job = [work] {
+      Answer done = Perform(*work);
+      work->place.reset();  // before anybody hears of it
+      return done;
+    };
     absl::StatusOr<Answer> answer =
         co_await common::async::RunBlocking(pool, waiting, std::move(job));
     if (answer.ok()) co_return *std::move(answer);
