@@ -6,6 +6,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <cstdint>
+#include <limits>
 #include <utility>
 
 namespace dragonfly::common::http {
@@ -45,6 +46,9 @@ HeadParse ParseRequestHead(std::string_view data, size_t max_line_bytes, size_t 
 
   beast::request_parser<beast::empty_body> parser;
   parser.eager(false);
+  // Its own limit of 1 MiB would make a malformed request of one that is too long; and of none it
+  // makes a limit that everything exceeds.
+  parser.body_limit(std::numeric_limits<uint64_t>::max());
   parser.header_limit(static_cast<uint32_t>(max_header_bytes));
   boost::system::error_code error;
   size_t consumed = 0;

@@ -64,6 +64,11 @@ TEST(RequestHeadTest, SeesBodies) {
   EXPECT_TRUE(Parse("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n").head.has_body);
 }
 
+TEST(RequestHeadTest, ABodyOfAnyLengthIsForItsReaderToRefuse) {
+  EXPECT_TRUE(Parse("PUT / HTTP/1.1\r\nContent-Length: 1048577\r\n\r\n").head.has_body);
+  EXPECT_TRUE(Parse("PUT / HTTP/1.1\r\nContent-Length: 9000000000\r\n\r\n").head.has_body);
+}
+
 TEST(RequestHeadTest, Sec_RefusesWhatIsMalformedOrTooLong) {
   for (const char* bad :
        {"\r\n\r\nx\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n",
