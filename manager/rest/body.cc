@@ -353,11 +353,4 @@ bool Compact(std::string_view json, std::string& out) {
   return true;
 }
 
-std::string MemberOf(std::string_view json, std::string_view name) {
-  ordered_json value;
-  if (!ParseJson(json, value) || !value.is_object()) return "null";
-  const auto found = value.find(std::string(name));
-  return found == value.end() ? "null" : EscapeForHtml(found->dump());
-}
-
 }  // namespace dragonfly::manager::rest

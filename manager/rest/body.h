@@ -62,7 +62,5 @@ std::string JsonOf(std::span<const std::string> texts);
 // `json` in its shortest form, "<", ">", "&" escaped; false: it is not JSON, or deeper than
 // kMaxJsonDepth.
 bool Compact(std::string_view json, std::string& out);
-// The member of a JSON object, in its shortest form; "null" when there is none.
-std::string MemberOf(std::string_view json, std::string_view name);
 
 }  // namespace dragonfly::manager::rest

@@ -199,6 +199,7 @@ absl::StatusOr<Answer> Create(const Resource& resource, Call& call) {
         return Run(resource.written, writing);
       });
   if (!done.ok()) return done;
+  if (resource.committed != nullptr) resource.committed(call.services, row);
   TellClusters(resource, call.services);
   return ShowRow(resource, call, std::move(row));
 }
@@ -225,6 +226,7 @@ absl::StatusOr<Answer> Update(const Resource& resource, Call& call) {
         return Run(resource.written, writing);
       });
   if (!done.ok()) return done;
+  if (resource.committed != nullptr) resource.committed(call.services, row);
   TellClusters(resource, call.services);
   return ShowRow(resource, call, std::move(row));
 }
@@ -279,8 +281,9 @@ CallHandler With(const Resource& resource, Handle handle) {
   return [&resource, handle](Call& call) { return handle(resource, call); };
 }
 
-std::string Article(const std::string& noun) {
-  return std::string_view("aeiou").find(noun.at(0)) == std::string_view::npos ? "a " : "an ";
+std::string WithArticle(const std::string& noun) {
+  const bool vowel = std::string_view("aeio").find(noun.at(0)) != std::string_view::npos;
+  return (vowel ? "an " : "a ") + noun;
 }
 
 }  // namespace
@@ -350,7 +353,7 @@ CallHandler DeleteRow(const Resource& resource) { return With(resource, Delete);
 
 Operation CreateOperation(const Resource& resource) {
   Operation operation;
-  operation.summary = "makes " + Article(resource.singular) + resource.singular;
+  operation.summary = "makes " + WithArticle(resource.singular);
   operation.body = resource.CreateMembers();
   operation.answer = resource.AnswerShape();
   return operation;
@@ -359,7 +362,7 @@ Operation CreateOperation(const Resource& resource) {
 Operation ListOperation(const Resource& resource) {
   Operation operation;
   operation.summary =
-      "lists the " + resource.object + (resource.newest_first ? ", the newest first" : "");
+      "lists the " + resource.singular + "s" + (resource.newest_first ? ", the newest first" : "");
   operation.query = resource.FilterMembers();
   operation.answer = ArrayOf(resource.AnswerShape(), Shape::kNoLimit);
   operation.pages = true;
@@ -368,14 +371,14 @@ Operation ListOperation(const Resource& resource) {
 
 Operation GetOperation(const Resource& resource) {
   Operation operation;
-  operation.summary = "shows " + Article(resource.singular) + resource.singular;
+  operation.summary = "shows " + WithArticle(resource.singular);
   operation.answer = resource.AnswerShape();
   return operation;
 }
 
 Operation UpdateOperation(const Resource& resource) {
   Operation operation;
-  operation.summary = "changes what is sent of " + Article(resource.singular) + resource.singular;
+  operation.summary = "changes what is sent of " + WithArticle(resource.singular);
   operation.body = resource.UpdateMembers();
   operation.answer = resource.AnswerShape();
   return operation;
@@ -383,7 +386,7 @@ Operation UpdateOperation(const Resource& resource) {
 
 Operation DeleteOperation(const Resource& resource) {
   Operation operation;
-  operation.summary = "deletes " + Article(resource.singular) + resource.singular;
+  operation.summary = "deletes " + WithArticle(resource.singular);
   return operation;
 }
 

@@ -140,9 +140,8 @@ const Resource& Users() {
         .OwnedBy(&T::id);
     Resource& its = made.resource();
     its.prepare = PrepareUser;
-    its.written = [](Writing& writing) {
-      writing.call.services.sessions.Changed(static_cast<uint64_t>(IntegerAt(writing.row, 0)));
-      return absl::OkStatus();
+    its.committed = [](Services& services, const Row& row) {
+      services.sessions.Changed(static_cast<uint64_t>(IntegerAt(row, 0)));
     };
     its.conceal = ConcealUser;
     return its;

@@ -90,12 +90,6 @@ const Field* Resource::FieldOf(std::string_view name) const {
   return nullptr;
 }
 
-size_t Resource::ColumnOf(std::string_view column_name) const {
-  size_t column = 0;
-  while (table->columns.at(column).name != column_name) ++column;
-  return column;
-}
-
 std::vector<Member> Resource::CreateMembers() const {
   std::vector<Member> members;
   for (const Field& field : fields) {

@@ -81,13 +81,14 @@ struct Resource {
   // Each may be empty. Before a row is written, and after, when it has its id.
   std::function<absl::Status(Writing&)> prepare;
   std::function<absl::Status(Writing&)> written;
+  // After a row was written for good: what is kept of it elsewhere is dropped.
+  std::function<void(Services&, const Row&)> committed;
   // Whether a row may go.
   std::function<absl::Status(store::Executor& session, int64_t id)> check_delete;
   // What the caller may not see is taken out of a row that was read.
   std::function<void(const Call&, Row&)> conceal;
 
   const Field* FieldOf(std::string_view name) const;
-  size_t ColumnOf(std::string_view column_name) const;
   std::vector<Member> CreateMembers() const;
   std::vector<Member> UpdateMembers() const;
   std::vector<Member> FilterMembers() const;

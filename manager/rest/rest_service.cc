@@ -48,8 +48,6 @@ std::string KnownMethod(const std::string& method) {
   return std::string(kOther);
 }
 
-bool IsAudited(const Route& route) { return route.method != "GET"; }
-
 // UTF-8 is not checked by who writes it, and a text is cut between characters.
 std::string CutPath(std::string_view path) {
   return std::string(path.substr(0, std::min(path.size(), kMaxAuditPathBytes)));
@@ -119,6 +117,7 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
     Call call;
     Passed passed;
     std::unique_ptr<Place> place;
+    bool finished = false;  // the job is, and the call is the coroutine's again
   };
 
   // Null: too many passwords are looked at already.
@@ -169,7 +168,10 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
 
   Co<Answer> Serve(CancelScope& scope, std::shared_ptr<Work> work) {
     std::variant<Passed, Answer> door = CheckAtTheDoor(work->call);
-    if (auto* refused = std::get_if<Answer>(&door)) co_return std::move(*refused);
+    if (auto* refused = std::get_if<Answer>(&door)) {
+      Audit(*work, refused->status);
+      co_return std::move(*refused);
+    }
     work->passed = std::move(std::get<Passed>(door));
     if (work->call.route.immediate) co_return Perform(*work);
     if (work->call.route.account) {
@@ -181,17 +183,24 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
     std::function<Answer()> job = [work] {
       Answer done = Perform(*work);
       work->place.reset();  // before anybody hears of it
+      // Here, because it is done also when nobody waits for it any more.
+      work->impl->Audit(*work, done.status);
       return done;
     };
     absl::StatusOr<Answer> answer =
         co_await common::async::RunBlocking(pool, waiting, std::move(job));
-    if (answer.ok()) co_return *std::move(answer);
+    if (answer.ok()) {
+      work->finished = true;
+      co_return *std::move(answer);
+    }
     if (absl::IsResourceExhausted(answer.status()))
       co_return BusyAnswer("pool", "the manager has too much to do; try again soon");
     co_return BusyAnswer("time", "the request took too long; try again");
   }
 
+  // Changes, and what was refused of them; reading is not noted.
   void Audit(const Work& work, int status) {
+    if (work.call.route.method == "GET") return;
     store::models::Audit row;
     const Caller& caller = work.call.caller;
     row.actor_type = caller.by_token ? "PAT" : caller.user_id != 0 ? "USER" : "UNKNOWN";
@@ -300,9 +309,7 @@ Co<Reply> RestService::Handle(CancelScope& scope, ServerRequest request) {
     url = match.route->pattern;
     auto work = std::make_shared<Impl::Work>(impl, std::move(request), match);
     answer = co_await impl->Serve(scope, work);
-    // Of a request that took too long the job still has the rest.
-    if (answer.status != 503) user_id = work->call.caller.user_id;
-    if (answer.status != 503 && IsAudited(*match.route)) impl->Audit(*work, answer.status);
+    if (work->finished) user_id = work->call.caller.user_id;
   }
   impl->AllowOrigin(origin, answer);
   if (encrypted) answer.headers.emplace_back("Strict-Transport-Security", "max-age=31536000");

@@ -19,6 +19,8 @@ std::string Policy::Describe(std::string_view method) const {
     case Kind::kPublic:
       return "everybody";
     case Kind::kSession:
+      if (roles_of_user_ && auth::ActionOfMethod(method) == auth::kAllActions)
+        return name_ + " and roles: *";
       return name_ + ": " + std::string(auth::ActionOfMethod(method)) +
              (owner_ == Owner::kPathId ? "; the user himself" : "");
     case Kind::kToken:

@@ -109,6 +109,7 @@ TEST_P(SchemaConformance, TheOriginalsDatabaseOpensAsItIs) {
   });
   const std::unique_ptr<Store> store = MustOpen();
   ASSERT_NE(store, nullptr);
+  columns["user"].insert("session_epoch");  // the one that we add
   for (const auto& [table, names] : columns) EXPECT_EQ(Columns(table), names) << table;
   for (auto& [table, names] : indexes) {
     // The few that we add.
@@ -135,6 +136,7 @@ TEST_P(SchemaConformance, TheOriginalsDatabaseOpensAsItIs) {
   const auto user = Repository<models::User>(*store).Get(1);
   ASSERT_TRUE(user.ok()) << user.status();
   EXPECT_EQ(user->bio, "") << "NULL is nothing";
+  EXPECT_EQ(user->session_epoch, 0) << "where the original's sessions are";
   const auto config = Repository<models::Config>(*store).List({}, {1, 10});
   ASSERT_EQ(config->rows.size(), 1U) << "their gc is kept";
   EXPECT_EQ(config->rows[0].value, R"({"audit":{"ttl":1},"job":{"ttl":2}})");

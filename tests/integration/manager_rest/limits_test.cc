@@ -20,11 +20,16 @@ namespace crypto = common::crypto;
 
 class LimitsTest : public RestFixture {
  protected:
-  // Holds threads of the pool until it is let go.
-  void Block(size_t jobs) {
-    for (size_t i = 0; i < jobs; ++i) {
-      ASSERT_TRUE(pool_->Submit([released = released_] { released.wait(); }).ok());
-    }
+  // Holds a thread of the pool until it is let go.
+  void Block() {
+    std::promise<void> held;
+    ASSERT_TRUE(pool_
+                    ->Submit([&held, released = released_] {
+                      held.set_value();
+                      released.wait();
+                    })
+                    .ok());
+    ASSERT_EQ(held.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
   }
   void Release() { release_.set_value(); }
 
@@ -98,8 +103,7 @@ TEST_F(LimitsTest, AFullPoolSaysWhenToComeBack) {
   pool_threads_ = 1;
   pool_queue_ = 2;
   Start();
-  Block(1);
-  // The thread has its job before the queue is filled.
+  Block();
   while (pool_->Submit([] {}).ok()) {
   }
   const Response busy = Get("/api/v1/clusters", root());
@@ -120,7 +124,7 @@ TEST_F(LimitsTest, ARequestThatTakesTooLongIsGivenUp) {
   pool_threads_ = 1;
   options_.request_timeout = absl::Seconds(2);
   Start();
-  Block(1);
+  Block();
   const Response late = Get("/api/v1/clusters", root());
   EXPECT_EQ(late.status, 503);
   EXPECT_FALSE(late.Header("Retry-After").empty());
@@ -191,6 +195,21 @@ TEST_F(LimitsTest, Sec_D24_AddressesBehindAProxyThatIsTrustedAreTold) {
   EXPECT_EQ(attempt("10.9.9.9"), 429);
   EXPECT_EQ(attempt("1.2.3.4, 10.9.9.9"), 429) << "what the client made up does not count";
   EXPECT_EQ(attempt("10.9.9.8"), 401);
+}
+
+TEST_F(LimitsTest, Sec_D26_WhatOpensDoorsIsNotLogged) {
+  Start();
+  const std::string token = AccessToken({"cluster"});
+  ::testing::internal::CaptureStderr();
+  Send({"GET", "/api/v1/clusters?name=seen&token=" + root(), "", "", {}});
+  Send({"GET", "/oapi/v1/clusters?access_token=" + token, "", "", {}});
+  Get("/api/v1/configs", guest());
+  Post("/api/v1/users/signin", "", {{"name", "guest-1"}, {"password", "canary password"}});
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("path=/api/v1/clusters"), std::string::npos) << log;
+  EXPECT_NE(log.find("name=seen"), std::string::npos) << log;
+  for (const std::string& secret : {root(), token, guest(), std::string("canary")})
+    EXPECT_EQ(log.find(secret), std::string::npos) << log;
 }
 
 TEST_F(LimitsTest, LongListsAreCompressedForWhoTakesIt) {
