@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A whole cluster on this machine, from nothing: set-up, build, a scheduler, a seed peer and peers as
+# A whole cluster on this machine, from nothing: set-up, build, a manager, a scheduler, a seed peer and peers as
 # processes on loopback, and one download on every peer. docs/guide/quickstart.md explains what it prints.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -79,9 +79,10 @@ if [ -n "$down" ]; then
   for pid_file in "$dir"/*/pid; do
     [ -e "$pid_file" ] || continue
     name=$(basename "$(dirname "$pid_file")")
-    [ "$name" = scheduler ] || stop "$name"
+    case "$name" in manager | scheduler) ;; *) stop "$name" ;; esac
   done
   stop scheduler
+  stop manager
   exit 0
 fi
 
@@ -100,10 +101,10 @@ else
     (cd "$root" && cmake --preset release >"$dir/configure.log" 2>&1) || { tail -n 20 "$dir/configure.log" >&2; die "cmake failed; $dir/configure.log"; }
   fi
   echo "building (log: $dir/build.log)"
-  cmake --build "$build" --target scheduler dfdaemon dfget >"$dir/build.log" 2>&1 || { tail -n 20 "$dir/build.log" >&2; die "the build failed; $dir/build.log"; }
+  cmake --build "$build" --target manager scheduler dfdaemon dfget >"$dir/build.log" 2>&1 || { tail -n 20 "$dir/build.log" >&2; die "the build failed; $dir/build.log"; }
   binaries=$build/bin
 fi
-for program in scheduler dfdaemon dfget; do
+for program in manager scheduler dfdaemon dfget; do
   [ -x "$binaries/$program" ] || die "no program '$program' in $binaries"
 done
 command -v curl >/dev/null || die "curl is missing; install it or run deploy/setup.sh"
@@ -130,6 +131,31 @@ start() {  # NAME HEALTH_URL COMMAND...
   die "$name is not healthy after 30 s; log: $dir/$name/console.log"
 }
 
+start_manager() {
+  mkdir -p "$dir/manager"
+  cat >"$dir/manager/manager.yaml" <<YAML
+server:
+  logDir: $dir/manager/log
+  grpc:
+    listenIP: "$ip"
+    port:
+      start: $((base + 3))
+      end: $((base + 3))
+  rest:
+    addr: "$host:$((base + 4))"
+database:
+  sqlite:
+    path: $dir/manager/data/manager.db
+YAML
+  # The root's password of the first start, for who runs this.
+  if [ ! -s "$dir/manager/root-password" ]; then
+    (umask 077; head -c 18 /dev/urandom | base64 | tr '+/' '-_' >"$dir/manager/root-password")
+  fi
+  DRAGONFLY_INITIAL_ROOT_PASSWORD=$(cat "$dir/manager/root-password") \
+    start manager "http://$host:$((base + 4))/healthy" "$binaries/manager" --console \
+    --config "$dir/manager/manager.yaml"
+}
+
 start_scheduler() {
   mkdir -p "$dir/scheduler"
   cat >"$dir/scheduler/scheduler.yaml" <<YAML
@@ -139,26 +165,32 @@ server:
   port: $base
   advertisePort: $base
   logDir: $dir/scheduler/log
+  cacheDir: $dir/scheduler/cache
+manager:
+  addr: "$host:$((base + 3))"
 metrics:
   enable: true
   addr: "$host:$((base + 1))"
 YAML
   start scheduler "http://$host:$((base + 1))/healthy" "$binaries/scheduler" --console \
     --config "$dir/scheduler/scheduler.yaml" --dynconfig "$dir/scheduler/dynconfig.yaml"
+  # Nodes that ask the manager from now on are told of it.
+  for _ in $(seq 100); do
+    ! grep -q 'known to the manager' "$dir/scheduler/console.log" || return 0
+    sleep 0.1
+  done
+  die "the scheduler does not reach the manager; log: $dir/scheduler/console.log"
 }
 
 start_daemon() {  # NAME PORT SEED
   local name=$1 port=$2
   mkdir -p "$dir/$name"
-  cat >"$dir/$name/dynconfig.yaml" <<YAML
-scheduler:
-  addrs:
-    - "$host:$base"
-YAML
   cat >"$dir/$name/dfdaemon.yaml" <<YAML
 host:
   hostname: $name
   ip: "$ip"
+manager:
+  addr: "http://$host:$((base + 3))"
 download:
   server:
     socketPath: $dir/$name/dfdaemon.sock
@@ -237,6 +269,7 @@ metric() {  # PORT REGEX: sum of the samples whose name and labels match
 traffic() { metric "$1" "^dragonfly_client_download_traffic(_total)?[{].*type=\"$2\"" | cut -d. -f1; }
 seconds() { metric "$1" '^dragonfly_client_download_task_duration_milliseconds_sum'; }
 
+start_manager
 start_scheduler
 start_daemon seed $((base + 100)) true
 for k in $(seq "$peers"); do start_daemon "peer-$k" $((base + 100 + 10 * k)) false; done
@@ -277,6 +310,7 @@ for node in "${nodes[@]}"; do
     "$(awk -v a="$(seconds "$port")" -v b="$seconds0" 'BEGIN { printf "%.3f", (a - b) / 1000 }')"
 done
 [ -z "$failed" ] || exit 1
+echo "manager http://$host:$((base + 4)) user root, password in $dir/manager/root-password"
 echo "stop it with: $0 --dir $dir --down"
 
 sum=

@@ -68,7 +68,7 @@ class Quickstart(ClusterTest):
         self.assertTrue(found, last)
         self.assertEqual(sha256_of(found.group(2)), found.group(1))
         before = self.pids()
-        self.assertEqual(len(before), 5)
+        self.assertEqual(len(before), 6)
 
         again = self.quickstart()
         self.assertEqual(again.returncode, 0, again.stdout + again.stderr)

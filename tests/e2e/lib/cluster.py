@@ -41,6 +41,7 @@ class Node:
         self.ports = {port: cluster.ports.take() for port in ports}
         self.process = None
         self.override = {}
+        self.environment = {}
         self.ip = cluster.ip
 
     def at(self, port):
@@ -57,7 +58,8 @@ class Node:
         # YAML is a superset of JSON.
         (self.dir / "config.yaml").write_text(json.dumps(merged(self.config(), self.override), indent=1))
         self.cluster.ports.release(self.ports.values())
-        self.process = Process(self.name, self.command(), self.dir / "console.log")
+        self.process = Process(self.name, self.command(), self.dir / "console.log",
+                               env={**os.environ, **self.environment})
         if wait:
             self.wait_healthy()
         return self
@@ -104,6 +106,49 @@ class Node:
 
     def stop(self):
         return self.process.stop()
+
+
+class Manager(Node):
+    """A manager with an embedded database. `api` speaks as its root."""
+    PASSWORD = "of-the-tests-only"
+
+    def __init__(self, cluster, name="manager"):
+        super().__init__(cluster, name, ["grpc", "rest"])
+        self.ports["health"] = self.ports["metrics"] = self.ports["rest"]
+        self.environment = {"DRAGONFLY_INITIAL_ROOT_PASSWORD": self.PASSWORD}
+        self._token = None
+
+    def config(self):
+        port = self.ports["grpc"]
+        return {
+            "server": {"logDir": str(self.dir / "log"), "rest": {"addr": self.at("rest")},
+                       "grpc": {"listenIP": self.ip, "port": {"start": port, "end": port}}},
+            "database": {"sqlite": {"path": str(self.dir / "data" / "manager.db")}},
+        }
+
+    def command(self):
+        return [BIN_DIR / "manager", "--console", "--config", self.dir / "config.yaml"]
+
+    def api(self, method, path, body=None):
+        """What a route answers, as JSON; errors are urllib's."""
+        if self._token is None and not path.endswith("/signin"):
+            self._token = self.api("POST", "/users/signin", {"name": "root", "password": self.PASSWORD})["token"]
+        request = urllib.request.Request(f"http://{self.at('rest')}/api/v1{path}", method=method,
+                                         data=None if body is None else json.dumps(body).encode())
+        if self._token is not None:
+            request.add_header("Authorization", f"Bearer {self._token}")
+        text = urllib.request.urlopen(request, timeout=20).read()
+        return json.loads(text) if text else None
+
+    def make_cluster(self, name, **scopes):
+        """The number of a new cluster."""
+        made = self.api("POST", "/clusters", {"name": name, "scopes": scopes, "scheduler_cluster_config": {},
+                                              "seed_peer_cluster_config": {}, "peer_cluster_config": {}})
+        return made["scheduler_cluster_id"]
+
+    def active_schedulers(self, cluster_id=None):
+        rows = self.api("GET", "/schedulers?per_page=1000")
+        return sum(row["state"] == "active" and cluster_id in (None, row["scheduler_cluster_id"]) for row in rows)
 
 
 class Scheduler(Node):
@@ -206,18 +251,38 @@ class Download:
 
 
 class Cluster:
-    """`daemon_override` goes over the configuration of every seed peer and peer."""
+    """`daemon_override` goes over the configuration of every seed peer and peer. `manager`: True for one of its own,
+    or that of another cluster; nodes then find each other through it. `cluster_id`: which of the manager's clusters
+    this one is; without it, schedulers say 1 and nodes nothing. `prefix`: of the names of seed peers and peers, which
+    with their address are their ids."""
 
-    def __init__(self, peers=2, seeds=1, schedulers=1, ip="127.0.0.1", daemon_override=None):
+    def __init__(self, peers=2, seeds=1, schedulers=1, ip="127.0.0.1", daemon_override=None, manager=None,
+                 cluster_id=None, prefix=""):
         self.ip = ip
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="dragonfly-e2e-"))
         self.ports = Ports(ip)
+        self.manager = Manager(self) if manager is True else manager
+        self.own_manager = manager is True
         self.schedulers = [Scheduler(self, f"scheduler{k}" if k else "scheduler") for k in range(schedulers)]
-        self.seeds = [Daemon(self, f"seed{k}", True) for k in range(1, seeds + 1)]
-        self.peers = [Daemon(self, f"peer{k}", False) for k in range(1, peers + 1)]
+        self.seeds = [Daemon(self, f"{prefix}seed{k}", True) for k in range(1, seeds + 1)]
+        self.peers = [Daemon(self, f"{prefix}peer{k}", False) for k in range(1, peers + 1)]
         for daemon in self.daemons:
             daemon.use_schedulers(*self.scheduler_addresses())
             daemon.override = merged(daemon.override, daemon_override or {})
+        if self.manager is not None:
+            self.use_manager(cluster_id)
+
+    def use_manager(self, cluster_id):
+        for scheduler in self.schedulers:
+            scheduler.override = merged(scheduler.override, {
+                "server": {"cacheDir": str(scheduler.dir / "cache")},
+                "manager": {"addr": self.manager.at("grpc"), "schedulerClusterID": cluster_id or 1,
+                            "keepAlive": {"interval": "1s"}}})
+        for daemon in self.daemons:
+            daemon.dynconfig.write_text(json.dumps({}))
+            daemon.override = merged(daemon.override, {"manager": {"addr": f"http://{self.manager.at('grpc')}"}})
+            if cluster_id is not None:
+                daemon.override = merged(daemon.override, {"host": {"schedulerClusterID": cluster_id}})
 
     @property
     def scheduler(self):
@@ -233,7 +298,7 @@ class Cluster:
 
     @property
     def nodes(self):
-        return self.schedulers + self.daemons
+        return ([self.manager] if self.own_manager else []) + self.schedulers + self.daemons
 
     def scheduler_addresses(self):
         return [scheduler.at("grpc") for scheduler in self.schedulers]
