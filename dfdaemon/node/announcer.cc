@@ -138,11 +138,13 @@ Co<void> Announcer::Keep(std::shared_ptr<Entry> entry) {
     if (entry->scope.cancelled()) break;
     Tell(*entry, status);
     if (status.ok()) {
-      entry->failures = 0;
-      co_await Idle(entry);
-      continue;
-    }
-    if (log::OncePerMinute("announce " + entry->scheduler.ToString())) {
+      const absl::Time announced = env_.clock().Now();
+      const bool went_away = co_await Idle(entry);
+      // One that takes announcements while it ends would get them by the dozen.
+      const bool steady = env_.clock().Now() - announced > options_.max_backoff;
+      if (!went_away || steady) entry->failures = 0;
+      if (!went_away) continue;
+    } else if (log::OncePerMinute("announce " + entry->scheduler.ToString())) {
       log::Warning("this host cannot be announced yet; trying again",
                    kv("scheduler", entry->scheduler.ToString()), kv("error", status));
     }
@@ -167,8 +169,9 @@ Co<void> Announcer::Pause(std::shared_ptr<Entry> entry, absl::Duration length) {
 }
 
 // Until the interval has passed, somebody says that the scheduler has forgotten us, or it goes
-// away.
-Co<void> Announcer::Idle(std::shared_ptr<Entry> entry) {
+// away (true).
+Co<bool> Announcer::Idle(std::shared_ptr<Entry> entry) {
+  bool went_away = false;
   {
     CancelScope idle(entry->scope, options_.interval);
     entry->idle = &idle;
@@ -177,6 +180,7 @@ Co<void> Announcer::Idle(std::shared_ptr<Entry> entry) {
       absl::Status ended = co_await WatchHealth(idle, entry->channel);
       entry->watchable = !absl::IsUnimplemented(ended);
       if (entry->watchable && !idle.cancelled()) {
+        went_away = true;
         log::Info("a scheduler went away", kv("scheduler", entry->scheduler.ToString()),
                   kv("error", ended));
         const std::lock_guard lock(mutex_);
@@ -191,6 +195,7 @@ Co<void> Announcer::Idle(std::shared_ptr<Entry> entry) {
   }
   absl::Status spread = co_await common::async::Sleep(entry->scope, Random(options_.jitter));
   (void)spread;  // Keep looks at the scope
+  co_return went_away;
 }
 
 Co<absl::Status> Announcer::AnnounceOnce(std::shared_ptr<Entry> entry) {

@@ -76,7 +76,7 @@ class Announcer {
   common::async::Co<void> TakeLeaveOf(std::shared_ptr<Entry> entry,
                                       common::async::CancelScope& scope);
   common::async::Co<absl::Status> AnnounceOnce(std::shared_ptr<Entry> entry);
-  common::async::Co<void> Idle(std::shared_ptr<Entry> entry);
+  common::async::Co<bool> Idle(std::shared_ptr<Entry> entry);
   common::async::Co<void> Pause(std::shared_ptr<Entry> entry, absl::Duration length);
   void Tell(Entry& entry, const absl::Status& status);
   absl::Duration Random(absl::Duration up_to);

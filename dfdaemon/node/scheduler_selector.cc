@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -195,10 +196,30 @@ void SchedulerSelector::TakeOver(SchedulerList list) {
     log::Warning("the cluster of this node does not exist any more; choosing anew",
                  kv("from", directory_.name()), kv("cluster", choice_.chosen().value_or(0)));
     choice_.Forget();
+  } else {
+    KeepOurs(list);
   }
   list_ = std::move(list);
   fresh_ = true;
   wake_->Up();
+}
+
+// A directory that names none of our cluster believes them dead. They may know better, and their
+// own answers decide: thousands of nodes must not run to the origin because a manager has heard
+// nobody.
+void SchedulerSelector::KeepOurs(SchedulerList& list) const {
+  const std::optional<uint64_t> ours = choice_.chosen();
+  if (!ours.has_value() || !list_.has_value()) return;
+  const auto is_ours = [&ours](const SchedulerList::Entry& each) {
+    return each.cluster_id == *ours;
+  };
+  if (std::any_of(list.entries.begin(), list.entries.end(), is_ours)) return;
+  std::vector<SchedulerList::Entry> entries;
+  std::copy_if(list_->entries.begin(), list_->entries.end(), std::back_inserter(entries), is_ours);
+  entries.insert(entries.end(), list.entries.begin(), list.entries.end());
+  list.entries = std::move(entries);
+  const auto blocks = list_->block_lists.find(*ours);
+  if (blocks != list_->block_lists.end()) list.block_lists.insert(*blocks);
 }
 
 Co<void> SchedulerSelector::Refresh(CancelScope& scope) {

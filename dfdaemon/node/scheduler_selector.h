@@ -79,6 +79,7 @@ class SchedulerSelector {
   common::async::Co<void> KeepListing(common::async::CancelScope& scope);
   common::async::Co<void> WaitForNextListing(common::async::CancelScope& scope, bool answered);
   void TakeOver(SchedulerList list);
+  void KeepOurs(SchedulerList& list) const;
   common::async::Co<void> Refresh(common::async::CancelScope& scope);
   common::async::Co<void> Resolve(common::async::CancelScope& scope,
                                   std::vector<SchedulerList::Entry> entries, Candidates* found);

@@ -71,8 +71,8 @@ class MemberLiveness {
 
   const liveness::LeaseTable::Options options_;
   const common::os::Clock& clock_;
-  mutable std::mutex mutex_;  // guards what follows
-  liveness::LeaseTable leases_;
+  mutable std::mutex mutex_;             // guards what follows
+  mutable liveness::LeaseTable leases_;  // notices with each look that the process stood still
   absl::flat_hash_map<liveness::Member, Known> known_;
   absl::Time next_forget_ = absl::InfinitePast();
 };

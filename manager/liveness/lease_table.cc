@@ -6,7 +6,22 @@
 
 namespace dragonfly::manager::liveness {
 
+void LeaseTable::Look(absl::Time now) {
+  const absl::Duration gap = last_look_ ? now - *last_look_ : absl::ZeroDuration();
+  last_look_ = now;
+  if (gap <= options_.standstill) return;
+  due_.clear();
+  for (auto& [member, lease] : leases_) {
+    lease.last_beat += gap;
+    if (!lease.active) continue;
+    lease.until += gap;
+    lease.deadline = lease.until;
+    due_.insert({lease.deadline, member});
+  }
+}
+
 absl::StatusOr<Epoch> LeaseTable::Begin(const Member& member, absl::Time now) {
+  Look(now);
   auto found = leases_.find(member);
   if (found == leases_.end()) {
     if (leases_.size() >= options_.max_members) {
@@ -28,6 +43,7 @@ absl::StatusOr<Epoch> LeaseTable::Begin(const Member& member, absl::Time now) {
 }
 
 void LeaseTable::Beat(const Member& member, Epoch epoch, absl::Time now) {
+  Look(now);
   const auto found = leases_.find(member);
   if (found == leases_.end()) {
     // Its newest stream has ended, but this older one has not: it counts from now on.
@@ -82,6 +98,7 @@ void LeaseTable::Note(const Member& member, Change::Kind kind) {
 }
 
 std::vector<Change> LeaseTable::TakeChanges(absl::Time now) {
+  Look(now);
   while (!due_.empty() && due_.begin()->first <= now) {
     const Member member = due_.begin()->second;
     due_.erase(due_.begin());
@@ -105,7 +122,8 @@ absl::Time LeaseTable::next_deadline() const {
   return due_.empty() ? absl::InfiniteFuture() : due_.begin()->first;
 }
 
-bool LeaseTable::IsActive(const Member& member, absl::Time now) const {
+bool LeaseTable::IsActive(const Member& member, absl::Time now) {
+  Look(now);
   const auto found = leases_.find(member);
   return found != leases_.end() && found->second.active && now < found->second.until;
 }

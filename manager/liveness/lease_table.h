@@ -60,6 +60,9 @@ class LeaseTable {
     // How often the time stamp of a member is written.
     absl::Duration seen_interval = absl::Minutes(1);
     size_t max_members = 100'000;
+    // When nobody has called for longer than this, the process stood still and has heard nobody:
+    // all leases go on by that time. For who calls TakeChanges much more often than this.
+    absl::Duration standstill = absl::InfiniteDuration();
   };
   explicit LeaseTable(const Options& options) : options_(options) {}
 
@@ -77,7 +80,7 @@ class LeaseTable {
   // When the next lease runs out, or a time stamp is due; InfiniteFuture: nothing to wait for.
   absl::Time next_deadline() const;
 
-  bool IsActive(const Member& member, absl::Time now) const;
+  bool IsActive(const Member& member, absl::Time now);
   size_t size() const { return leases_.size(); }
 
  private:
@@ -90,12 +93,15 @@ class LeaseTable {
     absl::Time deadline;      // of its entry in due_
     bool active = false;
   };
+  // What every call with the time begins with.
+  void Look(absl::Time now);
   void Renew(const Member& member, Lease& lease, absl::Time now);
   void Schedule(const Member& member, Lease& lease, absl::Time deadline);
   void Note(const Member& member, Change::Kind kind);
 
   const Options options_;
   Epoch last_epoch_ = 0;
+  std::optional<absl::Time> last_look_;
   absl::flat_hash_map<Member, Lease> leases_;
   std::set<std::pair<absl::Time, Member>> due_;
   absl::flat_hash_map<Member, Change::Kind> changes_;

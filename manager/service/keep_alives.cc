@@ -208,9 +208,16 @@ Co<void> KeepAlives::Run() {
     (void)co_await common::async::Sleep(scope_, options_.write_interval);
     if (scope_.cancelled()) co_return;
     Sweep();
+    // Whatever a database takes: leases are looked at in time.
     Collect(deps_.liveness.TakeChanges());
-    co_await Write(scope_);
+    if (!writing_ && !unwritten_.empty()) group_.Spawn(WriteSoon());
   }
+}
+
+Co<void> KeepAlives::WriteSoon() {
+  writing_ = true;
+  co_await Write(scope_);
+  writing_ = false;
 }
 
 void KeepAlives::Sweep() {

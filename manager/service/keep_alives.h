@@ -99,6 +99,7 @@ class KeepAlives {
   common::async::Co<void> Run();
   void Sweep();
   void Collect(std::vector<cache::LivenessChange> changes);
+  common::async::Co<void> WriteSoon();
   common::async::Co<void> Write(common::async::CancelScope& scope);
   void TellMissing(const std::vector<liveness::Member>& missing);
   common::async::Co<void> End(absl::Duration grace);
@@ -117,6 +118,7 @@ class KeepAlives {
   common::async::TaskGroup group_;
   std::map<uint64_t, Entry> streams_;
   Changes unwritten_;
+  bool writing_ = false;
   absl::Time next_sweep_;
 };
 

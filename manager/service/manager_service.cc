@@ -73,6 +73,13 @@ KeepAlives::Options KeepAliveOptions(const ServiceOptions& options) {
   return out;
 }
 
+// Leases are looked at with each writing of liveness: a pause of many is one of the process.
+liveness::LeaseTable::Options LeasesOf(const ServiceOptions& options) {
+  liveness::LeaseTable::Options leases = options.leases;
+  leases.standstill = 4 * options.liveness_write_interval;
+  return leases;
+}
+
 }  // namespace
 
 struct ManagerService::Impl final : public pb::Manager::CallbackService {
@@ -80,7 +87,7 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
       : deps(the_deps),
         options(the_options),
         metrics(deps.registry),
-        liveness(options.leases, deps.clock),
+        liveness(LeasesOf(options), deps.clock),
         // A rate of 0 would be no limit.
         rate(common::limit::TokenBucket::Options{
             std::max<uint64_t>(1, static_cast<uint64_t>(options.request_rate_limit)), 0}),

@@ -209,6 +209,23 @@ TEST_F(ManagerDirectoryTest, NeverCrossesToAnotherClusterWhenItsOwnIsDown) {
   EXPECT_TRUE(one_.WaitFor("announce", before + 1));
 }
 
+TEST_F(ManagerDirectoryTest, StaysWithSchedulersThatTheManagerBelievesDead) {
+  SetBoth();
+  manager_.Start();
+  StartClient();
+  ASSERT_TRUE(WaitForCluster(1, 2));
+  ASSERT_TRUE(one_.WaitFor("announce"));
+  // Cluster 1 exists, and the manager has not heard of its schedulers for a while.
+  SetClusters({Of(1, {}), Of(2, {&two_})});
+  manager_.Edit([](Answers& answers) { answers.clusters[0].alive = false; });
+  ASSERT_TRUE(WaitForAnswers(4 * ClusterChoice::kPatience));
+  EXPECT_EQ(client_->cluster(), 1U);
+  EXPECT_EQ(client_->count(), 2U);
+  EXPECT_EQ(one_.Count("goodbye"), 0);
+  EXPECT_EQ(SchedulersOfManyTasks(), (std::set<std::string>{one_.address(), other_one_.address()}));
+  EXPECT_EQ(two_.Count("announce"), 0);
+}
+
 TEST_F(ManagerDirectoryTest, FindsItsClusterAtANewPlace) {
   SetClusters({Of(1, {&one_}), Of(2, {&two_})});
   manager_.Start();

@@ -84,6 +84,28 @@ TEST_F(LeaseTableTest, SilenceEndsTheLeaseAtReadTimeAndTheNextMessageBeginsItAne
   EXPECT_EQ(Changes(), Kinds{Kind::kActive});
 }
 
+TEST_F(LeaseTableTest, AProcessThatStoodStillHasHeardNobody) {
+  options_.standstill = absl::Seconds(2);
+  LeaseTable table(options_);
+  const Epoch epoch = *table.Begin(a_, now_);
+  EXPECT_EQ(table.TakeChanges(now_).size(), 1U);
+  Pass(absl::Seconds(1));
+  EXPECT_TRUE(table.TakeChanges(now_).empty());
+  Pass(absl::Minutes(10));
+  EXPECT_TRUE(table.IsActive(a_, now_)) << "the lease has 14 s left, as before";
+  for (int i = 0; i < 13; ++i) {
+    Pass(absl::Seconds(1));
+    EXPECT_TRUE(table.TakeChanges(now_).empty()) << i;
+  }
+  Pass(absl::Seconds(2));
+  EXPECT_EQ(table.TakeChanges(now_).size(), 1U) << "and it ends";
+  EXPECT_FALSE(table.IsActive(a_, now_));
+  Pass(absl::Minutes(10));
+  EXPECT_FALSE(table.IsActive(a_, now_)) << "what has ended does not begin again by itself";
+  table.Beat(a_, epoch, now_);
+  EXPECT_TRUE(table.IsActive(a_, now_));
+}
+
 TEST_F(LeaseTableTest, TheEndOfAnOldStreamTakesNothingFromANewOne) {
   const Epoch old_one = *table_.Begin(a_, now_);
   Changes();
