@@ -1,5 +1,6 @@
 #include "manager/service/answers.h"
 
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -17,6 +18,10 @@ namespace pb = ::manager::v2;
 namespace models = store::models;
 using common::status::StdView;
 using common::status::Sv;
+
+// Of an answer to a node. Each scheduler of each cluster would repeat its own, which nodes do not
+// read; ten schedulers with a thousand seed peers each are megabytes, for every node, every minute.
+constexpr size_t kMaxSeedPeers = 64;
 
 absl::Status NotFound(absl::string_view message) {
   return common::status::MakeStatus(absl::StatusCode::kNotFound,
@@ -124,12 +129,15 @@ pb::SeedPeer Answers::SeedPeerMessage(const models::SeedPeer& row) const {
   return MessageOf(row, Alive(row));
 }
 
-void Answers::AddSeedPeers(const cache::Cluster& cluster, pb::Scheduler& message) const {
+void Answers::AddSeedPeers(const cache::Cluster& cluster, size_t& room,
+                           pb::Scheduler& message) const {
   for (const int64_t id : cluster.seed_peer_clusters) {
     const cache::SeedPeerCluster* seeds = snapshot_.FindSeedPeerCluster(static_cast<uint64_t>(id));
     if (seeds == nullptr) continue;
     for (const models::SeedPeer& row : seeds->seed_peers) {
+      if (room == 0) return;
       if (!Alive(row)) continue;
+      --room;
       pb::SeedPeer& seed = *message.add_seed_peers();
       seed = MessageOf(row, true);
       SetCluster(*seeds, *seed.mutable_seed_peer_cluster());
@@ -137,7 +145,7 @@ void Answers::AddSeedPeers(const cache::Cluster& cluster, pb::Scheduler& message
   }
 }
 
-void Answers::AddSchedulers(const cache::Cluster& cluster, bool with_seed_peers,
+void Answers::AddSchedulers(const cache::Cluster& cluster, size_t& room_for_seed_peers,
                             pb::ListSchedulersResponse& response) const {
   for (const cache::Scheduler& each : cluster.schedulers) {
     if (!each.schedules || !Alive(each.row)) continue;
@@ -145,7 +153,7 @@ void Answers::AddSchedulers(const cache::Cluster& cluster, bool with_seed_peers,
     message = MessageOf(each.row, true);
     message.set_features(each.features_json);
     SetCluster(cluster, true, *message.mutable_scheduler_cluster());
-    if (with_seed_peers) AddSeedPeers(cluster, message);
+    AddSeedPeers(cluster, room_for_seed_peers, message);
   }
 }
 
@@ -159,7 +167,8 @@ absl::StatusOr<pb::Scheduler> Answers::Get(const pb::GetSchedulerRequest& reques
   if (found == nullptr) return NoScheduler(request.hostname(), request.ip(), id);
   pb::Scheduler message = SchedulerMessage(*found);
   SetCluster(*cluster, false, *message.mutable_scheduler_cluster());
-  AddSeedPeers(*cluster, message);
+  size_t room = std::numeric_limits<size_t>::max();
+  AddSeedPeers(*cluster, room, message);
   return message;
 }
 
@@ -211,7 +220,8 @@ absl::StatusOr<pb::ListSchedulersResponse> Answers::List(
   if (request.scheduler_cluster_id() != 0) {
     const cache::Cluster* cluster = snapshot_.FindCluster(request.scheduler_cluster_id());
     if (cluster == nullptr) return NoSchedulerCluster(request.scheduler_cluster_id());
-    AddSchedulers(*cluster, false, response);
+    size_t none = 0;
+    AddSchedulers(*cluster, none, response);
     return response;
   }
   std::vector<std::shared_ptr<const search::ClusterScopes>> scopes;
@@ -222,8 +232,9 @@ absl::StatusOr<pb::ListSchedulersResponse> Answers::List(
   caller.hostname = request.hostname();
   caller.idc = request.idc();
   caller.location = request.location();
+  size_t room = kMaxSeedPeers;
   for (const search::RankedCluster& ranked : search::RankClusters(caller, scopes))
-    AddSchedulers(snapshot_.clusters[ranked.index], true, response);
+    AddSchedulers(snapshot_.clusters[ranked.index], room, response);
   return response;
 }
 

@@ -45,10 +45,12 @@ class Answers {
   bool Alive(const auto& row) const { return liveness_.IsAlive(row, snapshot_.read_at); }
   ::manager::v2::Scheduler SchedulerMessage(const cache::Scheduler& scheduler) const;
   ::manager::v2::SeedPeer SeedPeerMessage(const store::models::SeedPeer& row) const;
-  // Those of the seed peers that are linked to `cluster` and alive, each with its own cluster.
-  void AddSeedPeers(const cache::Cluster& cluster, ::manager::v2::Scheduler& message) const;
+  // Those of the seed peers that are linked to `cluster` and alive, each with its own cluster, as
+  // far as there is room, which they take.
+  void AddSeedPeers(const cache::Cluster& cluster, size_t& room,
+                    ::manager::v2::Scheduler& message) const;
   // Those of `cluster` that answer peers and are alive.
-  void AddSchedulers(const cache::Cluster& cluster, bool with_seed_peers,
+  void AddSchedulers(const cache::Cluster& cluster, size_t& room_for_seed_peers,
                      ::manager::v2::ListSchedulersResponse& response) const;
 
   const cache::Snapshot& snapshot_;

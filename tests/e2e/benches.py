@@ -23,5 +23,9 @@ class Benches(ClusterTest):
         self.assertEqual(result["origin_requests"], 0)
         self.assertEqual(result["tasks"], 50)
 
+    def test_manager(self):
+        result = self.run_bench(SOURCE_DIR / "tests/bench/manager/run.py", "--binaries", BIN_DIR)
+        self.assertEqual((result["lists_failed"], result["streams_open"]), (0, result["members"]))
+
     def test_transfer(self):
         self.assertTrue(self.run_bench(BIN_DIR / "transfer_bench", "--rounds", "1"))

@@ -119,8 +119,23 @@ class Configuration(ClusterTest):
                 self.assertIn(says, done.stderr)
                 self.assertLess(len(done.stderr), 2000)
 
+    def test_manager_yaml(self):
+        check = lambda text, *says: self.check_refused("manager", text, *says)
+        key = "auth: {jwt: {key: ZHJhZ29uZmx5Cg==}}\n"
+        check("database: {type: oracle}\n", "database.type", "oracle", "mysql")
+        check("database: {type: mysql}\n", "database.mysql.host", "missing")
+        check("database: {postgres: {host: db}}\n", "database.postgres", "not supported")
+        check("server: {grpc: {tls: {cert: /c.pem}}}\n", "server.grpc.tls", "belong together")
+        check("server: {rest: {tls: {cert: /c.pem}}}\n", "server.rest.tls", "belong together")
+        check("server: {grpc: {port: {start: 70, end: 60}}}\n", "server.grpc.port.end", "60", "70")
+        check("auth: {jwt: {timeout: 1s}}\n", "auth.jwt.timeout", "1s")
+        place = f"database: {{sqlite: {{path: {self.dir}/m.db}}}}\nserver: {{logDir: {self.dir}/log}}\n"
+        done = self.load("manager", place + key)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("auth.jwt.key", done.stderr)
+
     def test_print_config_reads_back_as_the_same(self):
-        for program in ("dfdaemon", "scheduler"):
+        for program in ("dfdaemon", "scheduler", "manager"):
             with self.subTest(program=program):
                 first = self.load(program, "{}\n", "--print-config")
                 self.assertEqual(first.returncode, 0, first.stderr)
@@ -129,8 +144,8 @@ class Configuration(ClusterTest):
                 self.assertEqual(again.stdout, first.stdout)
 
     def test_signals_during_the_start_and_twice(self):
-        cluster = self.cluster(peers=1, seeds=0, start=False)
-        for node in (cluster.scheduler, cluster.peers[0]):
+        cluster = self.cluster(peers=1, seeds=0, manager=True, start=False)
+        for node in (cluster.manager, cluster.scheduler, cluster.peers[0]):
             for delay in (0.0, 0.005, 0.02, 0.1):
                 node.start(wait=False)
                 time.sleep(delay)
