@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian 12 lacks to build, test and run this project. Says what it installs; run
-# again, it finds everything there and does nothing. As root, or with sudo. --fuzz: what tests/fuzz needs too.
+# again, it finds everything there and does nothing. As root, or with sudo. --fuzz: what tests/fuzz needs too;
+# --lint: what deploy/lint/tidy.sh needs too.
 set -euo pipefail
 
 build_packages=(
@@ -12,11 +13,17 @@ build_packages=(
 )
 test_packages=(nginx-light mariadb-server openssl python3 curl procps)
 lint_packages=(clang-format-16)
-fuzz_packages=()
-[ "${1:-}" != --fuzz ] || fuzz_packages=(clang-16 libclang-rt-16-dev)
+more_packages=()
+for option in "$@"; do
+  case "$option" in
+    --fuzz) more_packages+=(clang-16 libclang-rt-16-dev) ;;
+    --lint) more_packages+=(clang-tidy-16) ;;
+    *) echo "setup: unknown argument '$option'; there are --fuzz and --lint" >&2; exit 2 ;;
+  esac
+done
 
 missing=()
-for package in "${build_packages[@]}" "${test_packages[@]}" "${lint_packages[@]}" "${fuzz_packages[@]}"; do
+for package in "${build_packages[@]}" "${test_packages[@]}" "${lint_packages[@]}" "${more_packages[@]}"; do
   state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
   [ "$state" = installed ] || missing+=("$package")
 done

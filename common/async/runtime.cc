@@ -96,6 +96,7 @@ struct Timer::Impl {
   explicit Impl(Executor executor) : timer(executor) {}
   AsioTimer timer;
   std::function<void()> fn;
+  bool armed = false;
   uint64_t generation = 0;  // a wait that was queued before the last Arm or Disarm is out of date
 };
 
@@ -106,10 +107,12 @@ Timer::~Timer() { Disarm(); }
 void Timer::Arm(absl::Duration delay, std::function<void()> fn) {
   Disarm();
   if (delay == absl::InfiniteDuration()) return;
+  impl_->armed = true;
   impl_->fn = std::move(fn);
   impl_->timer.expires_at(ExpiryAfter(delay));
   impl_->timer.async_wait([impl = impl_, mine = impl_->generation](const AsioError&) {
     if (impl->generation != mine) return;
+    impl->armed = false;
     ++impl->generation;
     std::function<void()> now = std::move(impl->fn);
     impl->fn = nullptr;
@@ -118,6 +121,10 @@ void Timer::Arm(absl::Duration delay, std::function<void()> fn) {
 }
 
 void Timer::Disarm() {
+  // An owner that disarms it on the executor may destroy it on another thread, where the wait that
+  // was cancelled may still be about to end here.
+  if (!impl_->armed) return;
+  impl_->armed = false;
   ++impl_->generation;
   impl_->timer.cancel();
   impl_->fn = nullptr;

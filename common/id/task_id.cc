@@ -11,7 +11,6 @@ namespace {
 
 using status::ErrorReason;
 using status::MakeStatus;
-using status::StdView;
 using status::Sv;
 
 constexpr size_t kTaskIdCharacters = 64;

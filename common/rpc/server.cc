@@ -1,5 +1,6 @@
 #include "common/rpc/server.h"
 
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
@@ -14,6 +15,7 @@
 #include "common/rpc/library_log.h"
 #include "common/rpc/tls.h"
 #include "common/rpc/unix_listener.h"
+#include "common/rpc/unserved.h"
 #include "common/status/reason.h"
 
 namespace dragonfly::common::rpc {
@@ -57,6 +59,7 @@ struct Server::Impl {
   std::vector<std::string> health_services;
   std::unique_ptr<UnixListener> unix_listener;
   std::shared_ptr<::grpc::ServerCredentials> credentials;  // asked at each handshake
+  std::unique_ptr<::grpc::CallbackGenericService> unserved = MakeUnservedMethods();
   std::unique_ptr<::grpc::Server> server;
   bool down = false;
 };
@@ -85,7 +88,16 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   for (size_t i = 0; i < ports.size(); ++i) {
     builder.AddListeningPort(options.listen[i].ToString(), impl->credentials, &ports[i]);
   }
-  for (::grpc::Service* service : services) builder.RegisterService(service);
+  for (::grpc::Service* service : services) {
+    // A method of another kind brings threads of its own, without a bound that we know.
+    if (service->has_synchronous_methods() || service->has_async_methods()) {
+      return status::MakeStatus(absl::StatusCode::kInternal, status::ErrorReason::kInternal,
+                                "gRPC server: a service has methods that are not callbacks; "
+                                "common/rpc/served_methods.h leaves out those that are not served");
+    }
+    builder.RegisterService(service);
+  }
+  builder.RegisterCallbackGenericService(impl->unserved.get());
   impl->server = builder.BuildAndStart();
   for (size_t i = 0; i < ports.size(); ++i) {
     if (impl->server != nullptr && ports[i] > 0) {

@@ -53,8 +53,9 @@ struct ServerOptions {
 // Threading: any thread. Handlers run on gRPC's own threads.
 class Server {
  public:
-  // Starts listening and serving. `services` must outlive the server. FAILED_PRECONDITION names the
-  // address that could not be bound.
+  // Starts listening and serving. `services` must outlive the server and have callback methods only
+  // (INTERNAL); a method that none of them serves answers UNIMPLEMENTED with its name.
+  // FAILED_PRECONDITION names the address that could not be bound.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
       const ServerOptions& options, const std::vector<::grpc::Service*>& services);
   Server(const Server&) = delete;

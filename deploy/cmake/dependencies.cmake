@@ -33,6 +33,8 @@ endif()
 add_library(dragonfly_asio INTERFACE)
 target_link_libraries(dragonfly_asio INTERFACE Boost::headers Threads::Threads)
 target_compile_definitions(dragonfly_asio INTERFACE
-  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_HANDLER_TYPE_REQUIREMENTS)
+  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_HANDLER_TYPE_REQUIREMENTS
+  # Asio 1.74 does not know that clang 16 has coroutines (fuzz targets).
+  $<$<CXX_COMPILER_ID:Clang>:BOOST_ASIO_HAS_CO_AWAIT=1>)
 # At -O1 g++ 12 sees Asio's frame allocator half inlined and takes its new and delete for a mismatch.
 target_compile_options(dragonfly_asio INTERFACE -Wno-mismatched-new-delete)

@@ -25,10 +25,15 @@ function(df_binary name)
   target_link_libraries(${name} PRIVATE ${arg_DEPS} dragonfly_options)
 endfunction()
 
-# df_test(NAME [DEPS target...]): one GoogleTest program from every *.cc of this folder. Its results
-# go to build/.../test-results/NAME.json, which tests/run.sh reads.
+if(CMAKE_BUILD_TYPE STREQUAL "Tsan")
+  add_custom_target(tsan_tests)
+endif()
+
+# df_test(NAME [TSAN] [DEPS target...]): one GoogleTest program from every *.cc of this folder. Its results
+# go to build/.../test-results/NAME.json, which tests/run.sh reads. TSAN: it uses no gRPC, whose library tells
+# ThreadSanitizer of hundreds of races that are none, so tests/run.sh --tsan runs it.
 function(df_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "DEPS" ${ARGN})
+  cmake_parse_arguments(arg "TSAN" "TIMEOUT" "DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   if(NOT sources)
     return()
@@ -45,8 +50,17 @@ function(df_test name)
     COMMAND ${name} --gtest_output=json:${PROJECT_BINARY_DIR}/test-results/${name}.json)
   cmake_path(RELATIVE_PATH CMAKE_CURRENT_SOURCE_DIR BASE_DIRECTORY ${PROJECT_SOURCE_DIR}/tests OUTPUT_VARIABLE label)
   string(REGEX REPLACE "/.*" "" label "${label}")
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${label}"
-    ENVIRONMENT "DRAGONFLY_SOURCE_DIR=${PROJECT_SOURCE_DIR};DRAGONFLY_BIN_DIR=${PROJECT_BINARY_DIR}/bin")
+  set(environment "DRAGONFLY_SOURCE_DIR=${PROJECT_SOURCE_DIR};DRAGONFLY_BIN_DIR=${PROJECT_BINARY_DIR}/bin")
+  if(arg_TSAN)
+    list(APPEND label tsan)
+    if(CMAKE_BUILD_TYPE STREQUAL "Tsan")
+      # A race ends the program with 66 after all tests have run; the first one found is not the only one.
+      list(APPEND environment
+        "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan/suppressions.txt:second_deadlock_stack=1")
+      add_dependencies(tsan_tests ${name})
+    endif()
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${label}" ENVIRONMENT "${environment}")
 endfunction()
 
 # df_subdirectories(): every folder below this one that has a CMakeLists.txt.

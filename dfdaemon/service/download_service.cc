@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/rpc/reactor.h"
+#include "common/rpc/served_methods.h"
 #include "dfdaemon/service/download_call.h"
 #include "dfdaemon/service/task_calls.h"
 #include "proto/dfdaemon_v2.grpc.pb.h"
@@ -15,7 +16,14 @@ namespace v2 = ::dfdaemon::v2;
 using ::grpc::CallbackServerContext;
 using ::grpc::ServerUnaryReactor;
 
-class DownloadService final : public v2::DfdaemonDownload::CallbackService {
+using Download = v2::DfdaemonDownload;
+// What is served of the service; the rest answers UNIMPLEMENTED.
+using Served = rpc::OnlyMarked<Download::WithCallbackMethod_DownloadTask<
+    Download::WithCallbackMethod_StatTask<Download::WithCallbackMethod_StatLocalTask<
+        Download::WithCallbackMethod_ListLocalTasks<Download::WithCallbackMethod_DeleteTask<
+            Download::WithCallbackMethod_DeleteLocalTask<rpc::AllMethods<Download>>>>>>>>;
+
+class DownloadService final : public Served {
  public:
   explicit DownloadService(ServiceDeps deps)
       : deps_(std::move(deps)), loop_{deps_.executor, deps_.group, deps_.scope} {}

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/rpc/reactor.h"
+#include "common/rpc/served_methods.h"
 #include "common/status/reason.h"
 #include "dfdaemon/node/host_message.h"
 #include "dfdaemon/service/download_call.h"
@@ -57,10 +58,17 @@ class SyncHostCall : public rpc::StreamEvents {
   bool over_ = false;
 };
 
-class UploadService final : public transfer::grpc::PieceMethods {
+using Upload = v2::DfdaemonUpload;
+// What is served of the service beside the piece RPCs; the rest answers UNIMPLEMENTED.
+using Served = transfer::grpc::PieceMethods<Upload::WithCallbackMethod_DownloadTask<
+    Upload::WithCallbackMethod_SyncPieces<Upload::WithCallbackMethod_SyncHost<
+        Upload::WithCallbackMethod_StatTask<Upload::WithCallbackMethod_StatLocalTask<
+            Upload::WithCallbackMethod_DeleteTask<rpc::AllMethods<Upload>>>>>>>>;
+
+class UploadService final : public Served {
  public:
   explicit UploadService(UploadDeps deps)
-      : PieceMethods(*deps.pieces),
+      : Served(*deps.pieces),
         deps_(std::move(deps)),
         loop_{deps_.service.executor, deps_.service.group, deps_.service.scope},
         holdings_(deps_.service) {}

@@ -193,11 +193,13 @@ class Store final : public ContentStore, public JournalWriter {
 
   StoreUsage usage() const override {
     StoreUsage usage;
-    std::lock_guard lock(mutex_);
-    usage.tasks = tasks_.size();
+    const std::vector<std::shared_ptr<TaskState>> tasks = Tasks();
+    usage.tasks = tasks.size();
     usage.pieces = static_cast<uint64_t>(std::max<int64_t>(0, pieces_));
     usage.content_bytes = static_cast<uint64_t>(std::max<int64_t>(0, bytes_));
-    for (const auto& [key, task] : tasks_) usage.promised_bytes += task->promised_bytes();
+    for (const std::shared_ptr<TaskState>& task : tasks) {
+      usage.promised_bytes += task->promised_bytes();
+    }
     return usage;
   }
 
@@ -405,11 +407,13 @@ class Store final : public ContentStore, public JournalWriter {
   common::os::Env& env_;
   const StoreOptions options_;
   std::unique_ptr<common::os::FileLock> lock_;
-  std::mutex sync_mutex_;     // one Sync at a time; taken before all others
-  std::mutex create_mutex_;   // one Create at a time; taken before those below
-  mutable std::mutex mutex_;  // guards tasks_
+  std::mutex sync_mutex_;    // one Sync at a time; taken before all others
+  std::mutex create_mutex_;  // one Create at a time; taken before those below
+  // Guards tasks_. Nothing is called with it held: a task calls the journal with its own mutex
+  // held, and a rewrite of the journal asks for the tasks.
+  mutable std::mutex mutex_;
   std::map<TaskKey, std::shared_ptr<TaskState>> tasks_;
-  std::mutex journal_mutex_;  // guards the journal and what follows; taken last
+  std::mutex journal_mutex_;  // guards the journal and what follows; taken behind a task's
   std::unique_ptr<Journal> journal_;
   uint64_t epoch_ = 0;
   uint64_t synced_records_ = 0;  // so many records are covered by the last durable record

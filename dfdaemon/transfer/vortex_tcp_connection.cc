@@ -78,8 +78,8 @@ async::Co<void> VortexTcpConnection::Run() {
     if (keepalive_) {
       co_await ServePipeline();
     } else {
-      std::optional<vortex::Request> request = requests_.TryPop();
-      ended = co_await Serve(std::move(*request));
+      std::optional<vortex::Request> request = requests_.TryPop();  // which was just queued
+      if (request.has_value()) ended = co_await Serve(std::move(*request));
       if (ended.ok()) stream_->ShutdownWrite();
     }
   }

@@ -7,6 +7,7 @@
 #include "common/log/log.h"
 #include "common/rpc/extensions.h"
 #include "common/rpc/reactor.h"
+#include "common/rpc/served_methods.h"
 #include "common/status/reason.h"
 #include "common/status/strings.h"
 #include "proto/scheduler_v2.grpc.pb.h"
@@ -41,35 +42,18 @@ absl::Status HostNotFound(const std::string& id) {
                     "host " + id + " not found");
 }
 
-absl::Status NotServed(const char* what) {
-  return absl::UnimplementedError(std::string(what) + " are not served by this scheduler");
-}
-
-// A call that ends at once; `what` stands in the message.
-template <typename Req, typename Resp>
-Unary* Unserved(Context* context, const Req* request, Resp* response, const char* what) {
-  return common::rpc::ServeUnary<Req, Resp>(
-      context, request, response,
-      [what](const CallInfo&, const Req&, UnaryReply<Resp> reply) { reply.Send(NotServed(what)); });
-}
-
-template <typename Req, typename Resp>
-::grpc::ServerBidiReactor<Req, Resp>* UnservedStream(Context* context, const char* what) {
-  return common::rpc::ServeBidi<Req, Resp>(
-      context, common::rpc::StreamOptions(),
-      [what](const std::shared_ptr<common::rpc::ServerStream<Resp>>& stream) {
-        stream->Finish(NotServed(what));
-        return std::shared_ptr<common::rpc::StreamHandler<Req>>();
-      });
-}
-
-constexpr const char* kCache = "cache tasks";
-constexpr const char* kPersistent = "persistent tasks";
-constexpr const char* kPersistentCache = "persistent cache tasks";
+// What is served of the service; the rest answers UNIMPLEMENTED.
+using Served = common::rpc::OnlyMarked<pb::Scheduler::WithCallbackMethod_AnnouncePeer<
+    pb::Scheduler::WithCallbackMethod_StatPeer<pb::Scheduler::WithCallbackMethod_DeletePeer<
+        pb::Scheduler::WithCallbackMethod_StatTask<pb::Scheduler::WithCallbackMethod_DeleteTask<
+            pb::Scheduler::WithCallbackMethod_AnnounceHost<
+                pb::Scheduler::WithCallbackMethod_ListHosts<
+                    pb::Scheduler::WithCallbackMethod_DeleteHost<
+                        common::rpc::AllMethods<pb::Scheduler>>>>>>>>>>;
 
 }  // namespace
 
-struct SchedulerService::Impl final : public pb::Scheduler::CallbackService {
+struct SchedulerService::Impl final : public Served {
   explicit Impl(Deps the_deps)
       : deps(std::move(the_deps)),
         rate(common::limit::TokenBucket::Options{static_cast<uint64_t>(deps.request_rate_limit),
@@ -270,67 +254,6 @@ struct SchedulerService::Impl final : public pb::Scheduler::CallbackService {
     deps.shards->PostToAll(core::HostLeft{std::move(host)});
     if (seed) deps.on_seeds_changed(nullptr);
   }
-
-  // ---- not served ----
-
-  ::grpc::ServerBidiReactor<pb::AnnounceCachePeerRequest, pb::AnnounceCachePeerResponse>*
-  AnnounceCachePeer(Context* context) override {
-    return UnservedStream<pb::AnnounceCachePeerRequest, pb::AnnounceCachePeerResponse>(context,
-                                                                                       kCache);
-  }
-  ::grpc::ServerBidiReactor<pb::AnnouncePersistentPeerRequest, pb::AnnouncePersistentPeerResponse>*
-  AnnouncePersistentPeer(Context* context) override {
-    return UnservedStream<pb::AnnouncePersistentPeerRequest, pb::AnnouncePersistentPeerResponse>(
-        context, kPersistent);
-  }
-  ::grpc::ServerBidiReactor<pb::AnnouncePersistentCachePeerRequest,
-                            pb::AnnouncePersistentCachePeerResponse>*
-  AnnouncePersistentCachePeer(Context* context) override {
-    return UnservedStream<pb::AnnouncePersistentCachePeerRequest,
-                          pb::AnnouncePersistentCachePeerResponse>(context, kPersistentCache);
-  }
-
-// One line a call: what it takes, what it would give, and what it is about.
-#define DRAGONFLY_UNSERVED(call, request_type, response_type, what)                              \
-  Unary* call(Context* context, const request_type* request, response_type* response) override { \
-    return Unserved(context, request, response, what);                                           \
-  }
-  DRAGONFLY_UNSERVED(StatCachePeer, pb::StatCachePeerRequest, pbc::CachePeer, kCache)
-  DRAGONFLY_UNSERVED(DeleteCachePeer, pb::DeleteCachePeerRequest, Empty, kCache)
-  DRAGONFLY_UNSERVED(StatCacheTask, pb::StatCacheTaskRequest, pbc::CacheTask, kCache)
-  DRAGONFLY_UNSERVED(DeleteCacheTask, pb::DeleteCacheTaskRequest, Empty, kCache)
-  DRAGONFLY_UNSERVED(StatPersistentPeer, pb::StatPersistentPeerRequest, pbc::PersistentPeer,
-                     kPersistent)
-  DRAGONFLY_UNSERVED(DeletePersistentPeer, pb::DeletePersistentPeerRequest, Empty, kPersistent)
-  DRAGONFLY_UNSERVED(UploadPersistentTaskStarted, pb::UploadPersistentTaskStartedRequest, Empty,
-                     kPersistent)
-  DRAGONFLY_UNSERVED(UploadPersistentTaskFinished, pb::UploadPersistentTaskFinishedRequest,
-                     pbc::PersistentTask, kPersistent)
-  DRAGONFLY_UNSERVED(UploadPersistentTaskFailed, pb::UploadPersistentTaskFailedRequest, Empty,
-                     kPersistent)
-  DRAGONFLY_UNSERVED(StatPersistentTask, pb::StatPersistentTaskRequest, pbc::PersistentTask,
-                     kPersistent)
-  DRAGONFLY_UNSERVED(DeletePersistentTask, pb::DeletePersistentTaskRequest, Empty, kPersistent)
-  DRAGONFLY_UNSERVED(StatPersistentCachePeer, pb::StatPersistentCachePeerRequest,
-                     pbc::PersistentCachePeer, kPersistentCache)
-  DRAGONFLY_UNSERVED(DeletePersistentCachePeer, pb::DeletePersistentCachePeerRequest, Empty,
-                     kPersistentCache)
-  DRAGONFLY_UNSERVED(UploadPersistentCacheTaskStarted, pb::UploadPersistentCacheTaskStartedRequest,
-                     Empty, kPersistentCache)
-  DRAGONFLY_UNSERVED(UploadPersistentCacheTaskFinished,
-                     pb::UploadPersistentCacheTaskFinishedRequest, pbc::PersistentCacheTask,
-                     kPersistentCache)
-  DRAGONFLY_UNSERVED(UploadPersistentCacheTaskFailed, pb::UploadPersistentCacheTaskFailedRequest,
-                     Empty, kPersistentCache)
-  DRAGONFLY_UNSERVED(StatPersistentCacheTask, pb::StatPersistentCacheTaskRequest,
-                     pbc::PersistentCacheTask, kPersistentCache)
-  DRAGONFLY_UNSERVED(DeletePersistentCacheTask, pb::DeletePersistentCacheTaskRequest, Empty,
-                     kPersistentCache)
-  DRAGONFLY_UNSERVED(PreheatImage, pb::PreheatImageRequest, Empty, "jobs")
-  DRAGONFLY_UNSERVED(StatImage, pb::StatImageRequest, pb::StatImageResponse, "jobs")
-  DRAGONFLY_UNSERVED(PreheatFile, pb::PreheatFileRequest, Empty, "jobs")
-  DRAGONFLY_UNSERVED(StatFile, pb::StatFileRequest, pb::StatFileResponse, "jobs")
-#undef DRAGONFLY_UNSERVED
 
   const Deps deps;
   common::limit::TokenBucket rate;

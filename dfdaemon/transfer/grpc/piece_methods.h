@@ -3,6 +3,7 @@
 // The piece RPCs as methods of a service. Includes gRPC: for service sources only.
 
 #include "common/id/task_key.h"
+#include "common/rpc/served_methods.h"
 #include "dfdaemon/transfer/grpc/grpc_piece_server.h"
 #include "proto/dfdaemon_v2.grpc.pb.h"
 
@@ -10,12 +11,15 @@ namespace dragonfly::dfdaemon::transfer::grpc {
 
 using Upload = ::dfdaemon::v2::DfdaemonUpload;
 // Registers the three methods raw: they get and give bytes.
+template <typename Base>
 using RawPieceMethods = Upload::WithRawCallbackMethod_DownloadPiece<
     Upload::WithRawCallbackMethod_DownloadPersistentPiece<
-        Upload::WithRawCallbackMethod_DownloadPersistentCachePiece<Upload::CallbackService>>>;
+        Upload::WithRawCallbackMethod_DownloadPersistentCachePiece<Base>>>;
 
-// A DfdaemonUpload whose piece RPCs are answered by a piece server, which outlives it.
-class PieceMethods : public RawPieceMethods {
+// A DfdaemonUpload that serves the piece RPCs from a piece server, which outlives it, and what is
+// marked in `Base` (common/rpc/served_methods.h).
+template <typename Base = common::rpc::AllMethods<Upload>>
+class PieceMethods : public common::rpc::OnlyMarked<RawPieceMethods<Base>> {
  public:
   explicit PieceMethods(GrpcPieceServer& pieces) : pieces_(pieces) {}
 

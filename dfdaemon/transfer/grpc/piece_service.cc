@@ -5,7 +5,7 @@
 namespace dragonfly::dfdaemon::transfer::grpc {
 
 std::unique_ptr<::grpc::Service> MakePieceService(GrpcPieceServer& pieces) {
-  return std::make_unique<PieceMethods>(pieces);
+  return std::make_unique<PieceMethods<>>(pieces);
 }
 
 }  // namespace dragonfly::dfdaemon::transfer::grpc

@@ -195,10 +195,14 @@ TEST_F(SchedulerTest, SaysClearlyWhatItDoesNotServe) {
   ::grpc::ClientContext context;
   const ::grpc::Status status = stub->StatPersistentTask(&context, request, &task);
   EXPECT_EQ(status.error_code(), StatusCode::UNIMPLEMENTED);
-  EXPECT_EQ(status.error_message(), "persistent tasks are not served by this scheduler");
+  EXPECT_EQ(status.error_message(),
+            "/scheduler.v2.Scheduler/StatPersistentTask is not served by this version");
   ::grpc::ClientContext stream_context;
   auto stream = stub->AnnounceCachePeer(&stream_context);
-  EXPECT_EQ(stream->Finish().error_code(), StatusCode::UNIMPLEMENTED);
+  const ::grpc::Status ended = stream->Finish();
+  EXPECT_EQ(ended.error_code(), StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(ended.error_message(),
+            "/scheduler.v2.Scheduler/AnnounceCachePeer is not served by this version");
 }
 
 // A seed peer's upload service: counts and remembers triggers, and holds them until told.

@@ -15,6 +15,7 @@
 
 #include "absl/time/clock.h"
 #include "common/async/task_group.h"
+#include "common/rpc/served_methods.h"
 #include "common/status/reason.h"
 #include "dfdaemon/transfer/testing/fake_piece_client.h"
 #include "dfdaemon/transfer/testing/memory_provider.h"
@@ -84,7 +85,9 @@ class OtherParent {
   common::net::Endpoint endpoint() const { return server_->endpoints().front(); }
 
  private:
-  class Service final : public v2::DfdaemonUpload::CallbackService {
+  class Service final
+      : public common::rpc::OnlyMarked<v2::DfdaemonUpload::WithCallbackMethod_DownloadPiece<
+            common::rpc::AllMethods<v2::DfdaemonUpload>>> {
    public:
     explicit Service(Answer answer) : answer_(std::move(answer)) {}
     ::grpc::ServerUnaryReactor* DownloadPiece(::grpc::CallbackServerContext* context,

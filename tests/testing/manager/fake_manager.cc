@@ -10,6 +10,7 @@
 
 #include "common/net/endpoint.h"
 #include "common/rpc/reactor.h"
+#include "common/rpc/served_methods.h"
 #include "common/rpc/server.h"
 #include "gtest/gtest.h"
 #include "proto/manager_v2.grpc.pb.h"
@@ -22,10 +23,10 @@ namespace rpc = common::rpc;
 using Empty = ::google::protobuf::Empty;
 
 // The methods that links use.
-using Methods = v2::Manager::WithCallbackMethod_UpdateScheduler<
+using Methods = rpc::OnlyMarked<v2::Manager::WithCallbackMethod_UpdateScheduler<
     v2::Manager::WithCallbackMethod_GetScheduler<v2::Manager::WithCallbackMethod_ListSchedulers<
         v2::Manager::WithCallbackMethod_ListApplications<
-            v2::Manager::WithCallbackMethod_KeepAlive<v2::Manager::Service>>>>>;
+            v2::Manager::WithCallbackMethod_KeepAlive<rpc::AllMethods<v2::Manager>>>>>>>;
 
 }  // namespace
 

@@ -197,6 +197,22 @@ TEST_F(TimerTest, DisarmedAndDestroyedTimersDoNotFire) {
   });
 }
 
+// For ThreadSanitizer: the wait that was cancelled ends on the executor while its timer goes away
+// here.
+TEST_F(TimerTest, ADisarmedTimerMayBeDestroyedOnAnotherThread) {
+  for (int i = 0; i < 200; ++i) {
+    auto timer = std::make_unique<Timer>(executor());
+    int fired = 0;
+    Run([&]() -> Co<void> {
+      timer->Arm(absl::Hours(1), [&] { ++fired; });
+      timer->Disarm();
+      co_return;
+    });
+    timer = nullptr;
+    EXPECT_EQ(fired, 0);
+  }
+}
+
 TEST_F(BlockingPoolTest, ReturnsWhatTheJobReturned) {
   BlockingPool pool(2, 8);
   Run([this, &pool]() -> Co<void> {

@@ -18,6 +18,7 @@
 #include "common/async/task_group.h"
 #include "common/rpc/channel_pool.h"
 #include "common/rpc/reactor.h"
+#include "common/rpc/served_methods.h"
 #include "common/rpc/server.h"
 #include "proto/dfdaemon_v2.grpc.pb.h"
 #include "proto/manager_v2.grpc.pb.h"
@@ -89,8 +90,11 @@ class RecordingHandler : public StreamHandler<Req> {
 };
 
 // Their bodies are in rpc_test_services.cc: a source that constructs a generated service compiles
-// all of its methods, which takes half a minute.
-class TestScheduler final : public ::scheduler::v2::Scheduler::CallbackService {
+// all that it serves.
+class TestScheduler final
+    : public OnlyMarked<::scheduler::v2::Scheduler::WithCallbackMethod_AnnouncePeer<
+          ::scheduler::v2::Scheduler::WithCallbackMethod_DeleteHost<
+              AllMethods<::scheduler::v2::Scheduler>>>> {
  public:
   using Stream = std::shared_ptr<ServerStream<AnnounceResponse>>;
   std::function<std::shared_ptr<StreamHandler<AnnounceRequest>>(Stream)> open;
@@ -108,7 +112,9 @@ class TestScheduler final : public ::scheduler::v2::Scheduler::CallbackService {
                                          const DeleteRequest* request, Empty* response) override;
 };
 
-class TestUpload final : public ::dfdaemon::v2::DfdaemonUpload::CallbackService {
+class TestUpload final
+    : public OnlyMarked<::dfdaemon::v2::DfdaemonUpload::WithCallbackMethod_SyncPieces<
+          AllMethods<::dfdaemon::v2::DfdaemonUpload>>> {
  public:
   using Stream = std::shared_ptr<ServerStream<PiecesResponse>>;
   std::function<std::shared_ptr<StreamEvents>(Stream, PiecesRequest)> open;
@@ -120,7 +126,8 @@ class TestUpload final : public ::dfdaemon::v2::DfdaemonUpload::CallbackService 
                                                          const PiecesRequest* request) override;
 };
 
-class TestManager final : public ::manager::v2::Manager::CallbackService {
+class TestManager final : public OnlyMarked<::manager::v2::Manager::WithCallbackMethod_KeepAlive<
+                              AllMethods<::manager::v2::Manager>>> {
  public:
   std::function<std::shared_ptr<StreamHandler<KeepAliveRequest>>(
       std::shared_ptr<ServerStream<Empty>>)>

@@ -193,12 +193,55 @@ TEST_F(ServerTest, AnswersHealthChecksAndUnknownMethods) {
   EXPECT_EQ(check("no.such.Service"), -::grpc::StatusCode::NOT_FOUND);
   server_->SetServing(false);
   EXPECT_EQ(check(""), kNotServing);
+}
 
-  ::scheduler::v2::StatPeerRequest request;
-  ::common::v2::Peer response;
-  ::grpc::ClientContext context;
-  EXPECT_EQ(scheduler_stub_->StatPeer(&context, request, &response).error_code(),
-            ::grpc::StatusCode::UNIMPLEMENTED);
+TEST_F(ServerTest, NamesTheMethodThatIsNotServed) {
+  StartServer();
+  {
+    ::scheduler::v2::StatPeerRequest request;
+    ::common::v2::Peer response;
+    ::grpc::ClientContext context;
+    const ::grpc::Status status = scheduler_stub_->StatPeer(&context, request, &response);
+    EXPECT_EQ(status.error_code(), ::grpc::StatusCode::UNIMPLEMENTED);
+    EXPECT_EQ(status.error_message(),
+              "/scheduler.v2.Scheduler/StatPeer is not served by this version");
+  }
+  {
+    // A stream ends although the client has not said that it is done.
+    ::grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+    auto stream = scheduler_stub_->AnnounceCachePeer(&context);
+    ::scheduler::v2::AnnounceCachePeerResponse answer;
+    EXPECT_FALSE(stream->Read(&answer));
+    EXPECT_EQ(stream->Finish().error_message(),
+              "/scheduler.v2.Scheduler/AnnounceCachePeer is not served by this version");
+  }
+  const auto call = [&](const std::string& method) {
+    ::grpc::TemplatedGenericStub<Empty, Empty> stub(channel_);
+    ::grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+    Empty request;
+    Empty response;
+    std::promise<::grpc::Status> done;
+    stub.UnaryCall(&context, method, ::grpc::StubOptions(), &request, &response,
+                   [&](const ::grpc::Status& status) { done.set_value(status); });
+    return done.get_future().get();
+  };
+  const ::grpc::Status other = call("/scheduler.Scheduler/RegisterPeerTask");
+  EXPECT_EQ(other.error_code(), ::grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(other.error_message(),
+            "/scheduler.Scheduler/RegisterPeerTask is not served by this version");
+  const ::grpc::Status far = call("/" + std::string(4000, 'x'));
+  EXPECT_EQ(far.error_code(), ::grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(far.error_message(), "this method is not served by this version");
+}
+
+TEST_F(ServerTest, RefusesAServiceThatWouldBringThreads) {
+  ::manager::v2::Manager::Service blocking;
+  ServerOptions options;
+  options.listen = {Loopback()};
+  const auto server = Server::Start(options, {&blocking});
+  EXPECT_TRUE(absl::IsInternal(server.status())) << server.status();
 }
 
 TEST_F(ServerTest, ATakenPortIsRefusedByName) {
