@@ -64,8 +64,8 @@ class HttpExporter final : public trace::Exporter {
     pb::ExportTraceServiceResponse answer;
     const auto type = http::Find((*response)->headers(), "Content-Type");
     if (type.has_value() && *type == kProtobuf && answer.ParseFromString(body)) {
-      out.rejected = static_cast<size_t>(
-          std::max<int64_t>(0, answer.partial_success().rejected_spans()));
+      out.rejected =
+          static_cast<size_t>(std::max<int64_t>(0, answer.partial_success().rejected_spans()));
     }
     co_return out;
   }

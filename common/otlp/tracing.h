@@ -12,8 +12,8 @@
 #include "common/otlp/tracing_config.h"
 #include "common/telemetry/metrics.h"
 #include "common/trace/batch_sender.h"
-#include "common/trace/tracer.h"
 #include "common/trace/trace_metrics.h"
+#include "common/trace/tracer.h"
 
 namespace dragonfly::common::otlp {
 

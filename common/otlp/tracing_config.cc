@@ -17,8 +17,8 @@ absl::Status CheckEndpoint(const std::string& endpoint) {
                  "' has a scheme; write host:port, and the scheme into tracing.protocol");
   }
   const size_t colon = endpoint.rfind(':');
-  const bool bracket_after = colon != std::string::npos &&
-                             endpoint.find(']', colon) != std::string::npos;
+  const bool bracket_after =
+      colon != std::string::npos && endpoint.find(']', colon) != std::string::npos;
   if (colon == std::string::npos || colon == 0 || bracket_after || colon + 1 == endpoint.size() ||
       endpoint.find_first_not_of("0123456789", colon + 1) != std::string::npos ||
       endpoint.find_first_of("/@?# \t") != std::string::npos) {

@@ -21,7 +21,7 @@ struct CallOptions {
   // Of a whole unary call. Streams take none: their inactivity is watched by the caller.
   absl::Duration timeout = absl::Seconds(10);
   trace::SpanContext trace;  // of the span that the call is part of
-  ExtensionSet extensions;  // offered
+  ExtensionSet extensions;   // offered
   size_t max_outgoing = 256;
   // Received and not yet read; then the peer has to wait.
   size_t max_incoming = 64;

@@ -96,7 +96,9 @@ class Span {
   const SpanContext& context() const { return context_; }
 
   void SetText(std::string_view key, std::string_view value) {
-    if (recording()) Add(key, std::string(value.substr(0, kMaxValueBytes + 4)));  // a character more: it is cut between them
+    if (recording())
+      Add(key, std::string(value.substr(
+                   0, kMaxValueBytes + 4)));  // a character more: it is cut between them
   }
   void SetNumber(std::string_view key, int64_t value) {
     if (recording()) Add(key, value);

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "common/async/cancel_scope.h"
 #include "common/id/task_key.h"
+#include "common/trace/span_context.h"
 #include "dfdaemon/core/download_event.h"
 #include "dfdaemon/core/types.h"
 
@@ -28,6 +29,7 @@ struct Registration {
   core::Geometry geometry;
   bool need_source = false;
   bool metadata_only = false;
+  common::trace::SpanContext trace = {};  // of the registration's span; not valid: none
 };
 
 // What a scheduler says; the same plain events that DownloadCore takes.

@@ -10,6 +10,7 @@
 #include "common/http/server.h"
 #include "common/os/env.h"
 #include "common/telemetry/metrics.h"
+#include "common/trace/tracer.h"
 #include "manager/auth/access_token.h"
 #include "manager/auth/jwt.h"
 #include "manager/auth/password.h"
@@ -45,6 +46,7 @@ class RestService {
     common::os::Env& env;
     const common::os::Clock& clock;
     common::telemetry::Registry& metrics;
+    common::trace::Tracer tracer = {};
     auth::Jwt jwt;
     auth::PasswordHasher hasher;
     auth::AccessTokenSealer sealer;

@@ -135,7 +135,7 @@ class ParentDialerTest : public ::testing::TestWithParam<TaskKind> {
     key.kind = GetParam();
     key.id = std::string(64, 'a');
     OnExecutor([&] {
-      link_ = dialer_->Open(runtime_.executor(0), key, parent, std::move(wanted),
+      link_ = dialer_->Open(runtime_.executor(0), key, parent, std::move(wanted), trace_,
                             [news](ParentNews each) { news->Add(std::move(each)); });
     });
     return news;
