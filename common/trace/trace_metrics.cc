@@ -7,7 +7,10 @@ TraceMetrics::TraceMetrics(telemetry::Registry& registry, const std::string& pre
                                          "Spans that the receiver of traces took.")),
       dropped_(registry.AddCounter({prefix + "_trace_spans_dropped_total",
                                     "Spans that were lost, by why: queue, rejected, failed, end.",
-                                    {"why"}})) {}
+                                    {"why"}})) {
+  // There from the first scrape on: a rate of something that is not there yet is unknown.
+  for (const char* why : {"queue", "rejected", "failed", "end"}) dropped_.With({why});
+}
 
 void TraceMetrics::Exported(size_t spans) { exported_.Add(static_cast<double>(spans)); }
 

@@ -485,7 +485,8 @@ common::async::Co<void> Application::Impl::CollectNowAndThen() {
     if (!removed.ok() || removed->empty()) continue;
     common::log::Info("content removed", common::log::kv("tasks", removed->size()));
     for (common::id::TaskKey& key : *removed) {
-      (void)co_await schedulers->DeleteTask(loop.scope, std::move(key));
+      (void)co_await schedulers->DeleteTask(loop.scope, std::move(key),
+                                            common::trace::SpanContext());
     }
   }
 }

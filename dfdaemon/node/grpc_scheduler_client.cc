@@ -352,7 +352,8 @@ bool GrpcSchedulerClient::KnowsLazyStat(const common::id::TaskKey& key, uint32_t
   return endpoint && announcer_.ExtensionsOf(*endpoint).Has(common::rpc::kLazyStat);
 }
 
-Co<absl::Status> GrpcSchedulerClient::DeleteTask(CancelScope& scope, common::id::TaskKey key) {
+Co<absl::Status> GrpcSchedulerClient::DeleteTask(CancelScope& scope, common::id::TaskKey key,
+                                                 common::trace::SpanContext trace) {
   if (key.kind != common::id::TaskKind::kStandard) co_return OtherKind(key);
   const auto endpoint = selector_.Pick(key.id, 0);
   if (!endpoint) co_return NoScheduler();
@@ -360,7 +361,8 @@ Co<absl::Status> GrpcSchedulerClient::DeleteTask(CancelScope& scope, common::id:
   ::scheduler::v2::DeleteTaskRequest request;
   request.set_host_id(options_.identity.host_id);
   request.set_task_id(key.id);
-  const common::rpc::CallOptions call;
+  common::rpc::CallOptions call;
+  call.trace = std::move(trace);
   auto starter =
       [stub](::grpc::ClientContext* context, const ::scheduler::v2::DeleteTaskRequest* sent,
              ::google::protobuf::Empty* answer, std::function<void(::grpc::Status)> on_done) {
@@ -372,7 +374,8 @@ Co<absl::Status> GrpcSchedulerClient::DeleteTask(CancelScope& scope, common::id:
 }
 
 Co<absl::StatusOr<std::string>> GrpcSchedulerClient::StatTask(CancelScope& scope,
-                                                              common::id::TaskKey key) {
+                                                              common::id::TaskKey key,
+                                                              common::trace::SpanContext trace) {
   if (key.kind != common::id::TaskKind::kStandard) co_return OtherKind(key);
   const auto endpoint = selector_.Pick(key.id, 0);
   if (!endpoint) co_return NoScheduler();
@@ -380,7 +383,8 @@ Co<absl::StatusOr<std::string>> GrpcSchedulerClient::StatTask(CancelScope& scope
   ::scheduler::v2::StatTaskRequest request;
   request.set_host_id(options_.identity.host_id);
   request.set_task_id(key.id);
-  const common::rpc::CallOptions call;
+  common::rpc::CallOptions call;
+  call.trace = std::move(trace);
   auto starter = [stub](::grpc::ClientContext* context,
                         const ::scheduler::v2::StatTaskRequest* sent, ::common::v2::Task* answer,
                         std::function<void(::grpc::Status)> on_done) {

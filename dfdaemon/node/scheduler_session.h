@@ -75,10 +75,12 @@ class SchedulerClient {
   virtual bool KnowsLazyStat(const common::id::TaskKey& key, uint32_t attempt) const = 0;
   // Tells the scheduler of the task that this host no longer has it.
   virtual common::async::Co<absl::Status> DeleteTask(common::async::CancelScope& scope,
-                                                     common::id::TaskKey key) = 0;
+                                                     common::id::TaskKey key,
+                                                     common::trace::SpanContext trace) = 0;
   // The task as its scheduler sees it: serialised common.v2.Task.
-  virtual common::async::Co<absl::StatusOr<std::string>> StatTask(common::async::CancelScope& scope,
-                                                                  common::id::TaskKey key) = 0;
+  virtual common::async::Co<absl::StatusOr<std::string>> StatTask(
+      common::async::CancelScope& scope, common::id::TaskKey key,
+      common::trace::SpanContext trace) = 0;
 };
 
 }  // namespace dragonfly::dfdaemon::node

@@ -153,11 +153,11 @@ absl::Status Application::Impl::StartRest(const FirstAccounts& first) {
                                .env = env,
                                .clock = clock,
                                .metrics = registry,
-                               .tracer = tracing->tracer(),
                                .jwt = *std::move(jwt),
                                .hasher = *std::move(hasher),
                                .sealer = *std::move(sealer),
-                               .on_cluster_change = [this] { cache->Invalidate(); }};
+                               .on_cluster_change = [this] { cache->Invalidate(); },
+                               .tracer = tracing->tracer()};
   rest = std::make_unique<rest::RestService>(std::move(deps), *std::move(options));
   auto at = Endpoint::ParseListen(config.rest.addr, config.enable_ipv6);
   if (!at.ok()) return Annotate(at.status(), "server.rest.addr");

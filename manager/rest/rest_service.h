@@ -46,13 +46,13 @@ class RestService {
     common::os::Env& env;
     const common::os::Clock& clock;
     common::telemetry::Registry& metrics;
-    common::trace::Tracer tracer = {};
     auth::Jwt jwt;
     auth::PasswordHasher hasher;
     auth::AccessTokenSealer sealer;
     // A cluster or what belongs to one was written: who keeps answers for schedulers and peers
     // drops them. From any thread; must not block. May be empty.
     std::function<void()> on_cluster_change;
+    common::trace::Tracer tracer = {};
   };
   RestService(Deps deps, RestOptions options);
   RestService(const RestService&) = delete;

@@ -8,8 +8,8 @@
 
 #include "absl/status/status.h"
 #include "common/os/env.h"
+#include "common/trace/testing/recorded_spans.h"
 #include "common/trace/tracer.h"
-#include "tests/unit/common_trace/recorded.h"
 
 namespace {
 std::atomic<uint64_t> allocations{0};
@@ -25,6 +25,8 @@ void operator delete(void* memory, size_t /*size*/) noexcept { std::free(memory)
 
 namespace dragonfly::common::trace {
 namespace {
+
+using testing::RecordedSpans;
 
 // What Download does for a piece.
 void OnePiece(const Tracer& tracer, const SpanContext& parent) {
@@ -56,7 +58,7 @@ TEST(Allocation, OffAllocatesNothingForAPiece) {
 
 TEST(Allocation, ATraceThatIsNotRecordedAllocatesNothing) {
   os::Env& env = os::PosixEnv();
-  const Tracer on(std::make_shared<Recorded>(), env, 1);
+  const Tracer on(std::make_shared<RecordedSpans>(), env, 1);
   EXPECT_EQ(AllocationsOf(on, SpanContext::NewTrace(env, false)), 0U);
   // The counter counts.
   EXPECT_GT(AllocationsOf(on, SpanContext::NewTrace(env, true)), 1000U);

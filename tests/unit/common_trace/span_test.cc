@@ -6,23 +6,26 @@
 #include <thread>
 
 #include "common/os/simulated_env.h"
+#include "common/trace/testing/recorded_spans.h"
 #include "common/trace/tracer.h"
-#include "tests/unit/common_trace/recorded.h"
 
 namespace dragonfly::common::trace {
 namespace {
 
-class SpanTest : public testing::Test {
+using testing::RecordedSpans;
+using testing::TextOf;
+
+class SpanTest : public ::testing::Test {
  protected:
   Tracer MakeTracer(double ratio = 1) { return Tracer(sink_, env_, ratio); }
   const FinishedSpan& Only() {
-    EXPECT_EQ(sink_->spans.size(), 1U);
-    return *sink_->spans.at(0);
+    EXPECT_EQ(sink_->spans().size(), 1U);
+    return *sink_->spans().at(0);
   }
   SpanContext Parent(bool sampled) { return SpanContext::NewTrace(env_, sampled); }
 
   os::SimulatedEnv env_;
-  std::shared_ptr<Recorded> sink_ = std::make_shared<Recorded>();
+  std::shared_ptr<RecordedSpans> sink_ = std::make_shared<RecordedSpans>();
 };
 
 TEST_F(SpanTest, EndsWithItsScope) {
@@ -33,7 +36,7 @@ TEST_F(SpanTest, EndsWithItsScope) {
     EXPECT_TRUE(span.recording());
     EXPECT_EQ(span.context().trace_id(), parent.trace_id());
     env_.simulated_clock().Advance(absl::Seconds(3));
-    EXPECT_TRUE(sink_->spans.empty());
+    EXPECT_TRUE(sink_->spans().empty());
   }
   EXPECT_EQ(Only().name, "download_task");
   EXPECT_EQ(Only().kind, SpanKind::kServer);
@@ -61,7 +64,7 @@ TEST_F(SpanTest, EndsOnceWhereverItIsMoved) {
   other.SetText("late", "x");
   Span third = MakeTracer().Start("t", SpanKind::kInternal, SpanContext());
   third = std::move(other);
-  EXPECT_EQ(sink_->spans.size(), 2U);
+  EXPECT_EQ(sink_->spans().size(), 2U);
 }
 
 TEST_F(SpanTest, KeepsToTheDecisionOfTheParent) {
@@ -170,7 +173,7 @@ TEST_F(SpanTest, EndsOnOtherThreads) {
                                                     SpanContext())]() mutable { span.End(); });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(sink_->spans.size(), 8U);
+  EXPECT_EQ(sink_->spans().size(), 8U);
 }
 
 }  // namespace
