@@ -8,8 +8,6 @@
 namespace dragonfly::common::rpc {
 namespace {
 
-constexpr const char* kTraceKey = "traceparent";
-constexpr size_t kMaxTraceLength = 128;  // W3C: 55 in version 00
 constexpr size_t kMaxExtensionsLength = 1024;
 
 template <typename Metadata>
@@ -21,11 +19,28 @@ std::string_view ValueOf(const Metadata& metadata, std::string_view key, size_t 
 
 }  // namespace
 
+trace::SpanContext TraceOf(const ::grpc::CallbackServerContext& context) {
+  const auto& metadata = context.client_metadata();
+  const std::string_view parent =
+      ValueOf(metadata, trace::kTraceparent, trace::kMaxTraceparentBytes);
+  if (parent.empty()) return trace::SpanContext();
+  const std::string_view state = ValueOf(metadata, trace::kTracestate, trace::kMaxTracestateBytes);
+  return trace::SpanContext::Parse(parent, state).value_or(trace::SpanContext());
+}
+
+void AddTrace(::grpc::ClientContext& context, const trace::SpanContext& of) {
+  if (!of.valid()) return;
+  context.AddMetadata(std::string(trace::kTraceparent), of.traceparent());
+  if (!of.tracestate().empty()) {
+    context.AddMetadata(std::string(trace::kTracestate), std::string(of.tracestate()));
+  }
+}
+
 CallInfo OpenCall(::grpc::CallbackServerContext& context, const ExtensionSet& offered) {
   CallInfo info;
   info.peer = context.peer();
   info.credentials = CredentialsOf(info.peer);
-  info.traceparent = ValueOf(context.client_metadata(), kTraceKey, kMaxTraceLength);
+  info.trace = TraceOf(context);
   const std::string_view asked =
       ValueOf(context.client_metadata(), kExtensionKey, kMaxExtensionsLength);
   info.extensions = ExtensionSet::Parse(asked).Intersect(offered);
@@ -49,7 +64,7 @@ void PrepareCall(::grpc::ClientContext& context, const CallOptions& options, boo
     context.set_deadline(std::chrono::system_clock::now() +
                          absl::ToChronoMicroseconds(options.timeout));
   }
-  if (!options.traceparent.empty()) context.AddMetadata(kTraceKey, options.traceparent);
+  AddTrace(context, options.trace);
   if (!options.extensions.empty()) {
     context.AddMetadata(std::string(kExtensionKey), options.extensions.ToString());
   }

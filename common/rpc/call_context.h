@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/rpc/extensions.h"
 #include "common/rpc/stream.h"
+#include "common/trace/span_context.h"
 
 namespace dragonfly::common::rpc {
 
@@ -19,12 +20,16 @@ namespace dragonfly::common::rpc {
 struct CallOptions {
   // Of a whole unary call. Streams take none: their inactivity is watched by the caller.
   absl::Duration timeout = absl::Seconds(10);
-  std::string traceparent;
-  ExtensionSet extensions;  // offered
+  trace::SpanContext trace;  // of the span that the call is part of
+  ExtensionSet extensions;   // offered
   size_t max_outgoing = 256;
   // Received and not yet read; then the peer has to wait.
   size_t max_incoming = 64;
 };
+
+// The trace that a call is part of, and the same for a call that is about to start.
+trace::SpanContext TraceOf(const ::grpc::CallbackServerContext& context);
+void AddTrace(::grpc::ClientContext& context, const trace::SpanContext& of);
 
 // Reads peer, trace context and extensions, and answers with what of `offered` the client speaks
 // too. Call before the initial metadata is sent.

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "common/rpc/extensions.h"
 #include "common/rpc/peer.h"
+#include "common/trace/span_context.h"
 
 namespace dragonfly::common::rpc {
 
@@ -17,7 +18,7 @@ namespace dragonfly::common::rpc {
 struct CallInfo {
   std::string peer;  // "ipv4:10.0.0.7:41234", "ipv6:[fd00::7]:41234", "fd:12"
   std::optional<PeerCredentials> credentials;  // of calls that came by the unix socket
-  std::string traceparent;                     // W3C trace context; empty when not sent
+  trace::SpanContext trace;                    // the caller's; not valid when none was sent
   ExtensionSet extensions;                     // what both sides speak
   absl::Time deadline = absl::InfiniteFuture();
 };

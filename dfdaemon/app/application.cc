@@ -24,11 +24,13 @@
 #include "common/net/egress_policy.h"
 #include "common/net/local_address.h"
 #include "common/os/env.h"
+#include "common/otlp/tracing.h"
 #include "common/rpc/channel_pool.h"
 #include "common/rpc/server.h"
 #include "common/status/reason.h"
 #include "common/status/strings.h"
 #include "common/telemetry/metrics.h"
+#include "common/trace/trace_metrics.h"
 #include "common/version/version.h"
 #include "dfdaemon/app/daemon_metrics.h"
 #include "dfdaemon/app/http_endpoints.h"
@@ -105,6 +107,7 @@ struct Application::Impl {
   absl::Status OpenStorage();
   absl::Status OpenTls();
   void Identify();
+  absl::Status StartTracing();
   std::string StorageFolder() const;
   absl::Status OpenDirectory();
   void Connect();
@@ -121,6 +124,8 @@ struct Application::Impl {
   const std::string dynconfig_path;
   common::os::Env& env;
   common::telemetry::Registry registry;
+  common::trace::TraceMetrics trace_metrics{registry, "dragonfly_client"};
+  std::unique_ptr<common::otlp::Tracing> tracing;  // stopped last
   std::unique_ptr<DaemonMetrics> metrics;
   std::unique_ptr<upload::UploadMetrics> upload_metrics;
 
@@ -191,6 +196,21 @@ void Application::Impl::Identify() {
       config.egress_allow_loopback || (advertised.ok() && advertised->is_loopback());
   egress.own_addresses = own;
   policy = std::make_unique<common::net::EgressPolicy>(std::move(egress));
+}
+
+absl::Status Application::Impl::StartTracing() {
+  common::otlp::ProcessIdentity process;
+  process.service_name = "dfdaemon-" + identity.ip;
+  process.hostname = identity.hostname;
+  process.ip = identity.ip;
+  process.more = {{"host.idc", identity.idc},
+                  {"host.location", identity.location},
+                  {"host.seed_peer", identity.seed}};
+  auto started =
+      common::otlp::Tracing::Start(config.tracing, std::move(process), env, &trace_metrics);
+  if (!started.ok()) return started.status();
+  tracing = *std::move(started);
+  return absl::OkStatus();
 }
 
 std::string Application::Impl::StorageFolder() const {
@@ -341,9 +361,12 @@ void Application::Impl::MakeEngine() {
   deps.download_limit = download_limit.get();
   deps.source_limit = source_limit.get();
   deps.metrics = metrics.get();
+  deps.tracer = tracing->tracer();
   task::EngineOptions options;
   options.core.concurrent_piece_count = config.download.concurrent_piece_count;
   options.core.max_schedule_count = config.scheduler.max_schedule_count;
+  options.host_id = identity.host_id;
+  options.trace_to_origin = config.trace_to_origin;
   options.host_ip = identity.ip;
   options.hostname = identity.hostname;
   options.seed_peer = identity.seed;
@@ -361,6 +384,7 @@ service::ServiceDeps Application::Impl::MakeServiceDeps() {
   deps.store = store.get();
   deps.schedulers = schedulers.get();
   deps.env = &env;
+  deps.tracer = tracing->tracer();
   deps.host_id = identity.host_id;
   deps.host_ip = identity.ip;
   deps.hostname = identity.hostname;
@@ -461,7 +485,8 @@ common::async::Co<void> Application::Impl::CollectNowAndThen() {
     if (!removed.ok() || removed->empty()) continue;
     common::log::Info("content removed", common::log::kv("tasks", removed->size()));
     for (common::id::TaskKey& key : *removed) {
-      (void)co_await schedulers->DeleteTask(loop.scope, std::move(key));
+      (void)co_await schedulers->DeleteTask(loop.scope, std::move(key),
+                                            common::trace::SpanContext());
     }
   }
 }
@@ -469,6 +494,7 @@ common::async::Co<void> Application::Impl::CollectNowAndThen() {
 absl::Status Application::Impl::Start() {
   umask(0077);
   Identify();
+  if (absl::Status traced = StartTracing(); !traced.ok()) return traced;
   if (absl::Status opened = OpenTls(); !opened.ok()) return opened;
   if (absl::Status opened = OpenStorage(); !opened.ok()) return opened;
   metrics = std::make_unique<DaemonMetrics>(registry, config.storage.dir);
@@ -519,6 +545,7 @@ void Application::Impl::Shutdown(absl::Duration limit) {
   runtime.Stop();
   download_service.reset();
   upload_service.reset();
+  if (tracing != nullptr) tracing->Stop(std::min(limit, common::otlp::kLastFlush));
 }
 
 absl::StatusOr<std::unique_ptr<Application>> Application::Start(Config config,

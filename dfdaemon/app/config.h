@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/crypto/tls_material.h"
+#include "common/otlp/tracing_config.h"
 
 namespace dragonfly::dfdaemon::app {
 
@@ -93,6 +94,8 @@ struct Config {
   StorageConfig storage;
   GcConfig gc;
   BackendConfig backend;
+  common::otlp::TracingConfig tracing;
+  bool trace_to_origin = false;  // ours
   ListenConfig health{"", 4003};
   ListenConfig metrics{"", 4002};
   bool enable_ipv6 = false;

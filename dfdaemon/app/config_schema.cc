@@ -158,8 +158,7 @@ void AddWithoutEffect(Schema& schema) {
                           "backend.enableHickoryDNS",
                           "proxy",
                           "security",
-                          "stats",
-                          "tracing"}) {
+                          "stats"}) {
     schema.Ignored(key, "of upstream's; has no effect in this version");
   }
 }
@@ -173,6 +172,10 @@ Schema MakeSchema(Config& config, Schema::Options options) {
   AddServers(schema, config);
   AddCluster(schema, config);
   AddStorage(schema, config);
+  common::otlp::AddTracingKeys(schema, config.tracing, "dfdaemon-IP");
+  schema.Flag(
+      "tracing.propagateToOrigin", &config.trace_to_origin,
+      "send traceparent and tracestate to origins too, who then learn what belongs together");
   AddWithoutEffect(schema);
   schema.Check([&config]() -> absl::Status {
     if (config.download.protocol == "quic") {

@@ -30,10 +30,12 @@ using Stub = wire::DfdaemonUpload::Stub;
 // One link, in the hands of its owner and of the two coroutines. Belongs to the executor.
 struct GrpcParentDialer::State {
   State(PerCore::Core& core, common::id::TaskKey of, core::ParentInfo at,
-        std::vector<core::PieceNumber> wanted, std::function<void(ParentNews)> callback)
+        std::vector<core::PieceNumber> wanted, common::trace::SpanContext in,
+        std::function<void(ParentNews)> callback)
       : key(std::move(of)),
         parent(std::move(at)),
         interested(std::move(wanted)),
+        trace(std::move(in)),
         scope(core.scope),
         on_news(std::move(callback)) {}
 
@@ -47,6 +49,7 @@ struct GrpcParentDialer::State {
   const common::id::TaskKey key;
   const core::ParentInfo parent;
   const std::vector<core::PieceNumber> interested;
+  const common::trace::SpanContext trace;
   CancelScope scope;
   std::optional<Endpoint> endpoint;  // of its gRPC port, once admitted
   std::optional<transfer::PieceTarget> target;
@@ -94,10 +97,11 @@ void GrpcParentDialer::Stop() { cores_.Stop(); }
 std::unique_ptr<ParentLink> GrpcParentDialer::Open(Executor executor, common::id::TaskKey key,
                                                    core::ParentInfo parent,
                                                    std::vector<core::PieceNumber> interested,
+                                                   common::trace::SpanContext trace,
                                                    std::function<void(ParentNews)> on_news) {
   PerCore::Core& core = cores_.Of(executor);
   auto state = std::make_shared<State>(core, std::move(key), std::move(parent),
-                                       std::move(interested), std::move(on_news));
+                                       std::move(interested), std::move(trace), std::move(on_news));
   core.group.Spawn(FollowPieces(state));
   return std::make_unique<Link>(state);
 }
@@ -162,6 +166,7 @@ Co<absl::Status> GrpcParentDialer::ReadPieces(std::shared_ptr<State> state, Meth
     request.add_interested_piece_numbers(number);
   }
   common::rpc::CallOptions call;
+  call.trace = state->trace;
   if (options_.offer_keepalive && options_.offer_tls) {
     call.extensions = {common::rpc::kKeepalive, common::rpc::kPieceTls};
   } else if (options_.offer_keepalive) {
@@ -255,7 +260,8 @@ Co<void> GrpcParentDialer::FollowLoad(std::shared_ptr<State> state) {
   // Belongs to no download; the callee looks nothing up by it.
   request.set_peer_id(common::id::MakePeerId(options_.identity.ip, options_.identity.hostname,
                                              options_.identity.seed, env_));
-  const common::rpc::CallOptions call;
+  common::rpc::CallOptions call;
+  call.trace = state->trace;
   auto starter = [&](auto* context, auto* reactor) {
     stub.async()->SyncHost(context, &request, reactor);
   };

@@ -47,9 +47,10 @@ absl::Status OtherKind(const common::id::TaskKey& key) {
 
 // One stream, in the hands of a session and of the coroutine that runs it. Belongs to the executor.
 struct GrpcSchedulerClient::Conversation {
-  Conversation(PerCore::Core& core, common::id::TaskKey of, uint32_t number,
-               std::function<void(SchedulerAnswer)> callback)
+  Conversation(PerCore::Core& core, common::id::TaskKey of, common::trace::SpanContext in,
+               uint32_t number, std::function<void(SchedulerAnswer)> callback)
       : key(std::move(of)),
+        trace(std::move(in)),
         attempt(number),
         scope(core.scope),
         drain(core.executor),
@@ -86,6 +87,7 @@ struct GrpcSchedulerClient::Conversation {
   }
 
   const common::id::TaskKey key;
+  const common::trace::SpanContext trace;
   const uint32_t attempt;
   std::string scheduler = "none";
   std::optional<Endpoint> endpoint;
@@ -208,8 +210,8 @@ std::unique_ptr<SchedulerSession> GrpcSchedulerClient::Open(
     Executor executor, Registration registration, uint32_t attempt,
     std::function<void(SchedulerAnswer)> on_answer) {
   PerCore::Core& core = cores_.Of(executor);
-  auto conversation =
-      std::make_shared<Conversation>(core, registration.key, attempt, std::move(on_answer));
+  auto conversation = std::make_shared<Conversation>(core, registration.key, registration.trace,
+                                                     attempt, std::move(on_answer));
   conversation->endpoint = selector_.Pick(registration.key.id, attempt);
   if (registration.key.kind != common::id::TaskKind::kStandard) {
     conversation->failed = OtherKind(registration.key);
@@ -294,6 +296,7 @@ Co<absl::Status> GrpcSchedulerClient::Introduce(std::shared_ptr<Conversation> it
 void GrpcSchedulerClient::StartStream(Conversation& it) {
   Stub stub(channels_.Get(*it.endpoint));
   common::rpc::CallOptions call;
+  call.trace = it.trace;
   call.extensions = Spoken();
   call.max_outgoing = options_.max_outgoing;
   it.stream = Stream::Start(it.scope.executor(), call, [&stub](auto* context, auto* reactor) {
@@ -349,7 +352,8 @@ bool GrpcSchedulerClient::KnowsLazyStat(const common::id::TaskKey& key, uint32_t
   return endpoint && announcer_.ExtensionsOf(*endpoint).Has(common::rpc::kLazyStat);
 }
 
-Co<absl::Status> GrpcSchedulerClient::DeleteTask(CancelScope& scope, common::id::TaskKey key) {
+Co<absl::Status> GrpcSchedulerClient::DeleteTask(CancelScope& scope, common::id::TaskKey key,
+                                                 common::trace::SpanContext trace) {
   if (key.kind != common::id::TaskKind::kStandard) co_return OtherKind(key);
   const auto endpoint = selector_.Pick(key.id, 0);
   if (!endpoint) co_return NoScheduler();
@@ -357,7 +361,8 @@ Co<absl::Status> GrpcSchedulerClient::DeleteTask(CancelScope& scope, common::id:
   ::scheduler::v2::DeleteTaskRequest request;
   request.set_host_id(options_.identity.host_id);
   request.set_task_id(key.id);
-  const common::rpc::CallOptions call;
+  common::rpc::CallOptions call;
+  call.trace = std::move(trace);
   auto starter =
       [stub](::grpc::ClientContext* context, const ::scheduler::v2::DeleteTaskRequest* sent,
              ::google::protobuf::Empty* answer, std::function<void(::grpc::Status)> on_done) {
@@ -369,7 +374,8 @@ Co<absl::Status> GrpcSchedulerClient::DeleteTask(CancelScope& scope, common::id:
 }
 
 Co<absl::StatusOr<std::string>> GrpcSchedulerClient::StatTask(CancelScope& scope,
-                                                              common::id::TaskKey key) {
+                                                              common::id::TaskKey key,
+                                                              common::trace::SpanContext trace) {
   if (key.kind != common::id::TaskKind::kStandard) co_return OtherKind(key);
   const auto endpoint = selector_.Pick(key.id, 0);
   if (!endpoint) co_return NoScheduler();
@@ -377,7 +383,8 @@ Co<absl::StatusOr<std::string>> GrpcSchedulerClient::StatTask(CancelScope& scope
   ::scheduler::v2::StatTaskRequest request;
   request.set_host_id(options_.identity.host_id);
   request.set_task_id(key.id);
-  const common::rpc::CallOptions call;
+  common::rpc::CallOptions call;
+  call.trace = std::move(trace);
   auto starter = [stub](::grpc::ClientContext* context,
                         const ::scheduler::v2::StatTaskRequest* sent, ::common::v2::Task* answer,
                         std::function<void(::grpc::Status)> on_done) {

@@ -54,9 +54,11 @@ class GrpcSchedulerClient : public SchedulerClient {
   size_t count() const override { return selector_.count(); }
   bool KnowsLazyStat(const common::id::TaskKey& key, uint32_t attempt) const override;
   common::async::Co<absl::Status> DeleteTask(common::async::CancelScope& scope,
-                                             common::id::TaskKey key) override;
-  common::async::Co<absl::StatusOr<std::string>> StatTask(common::async::CancelScope& scope,
-                                                          common::id::TaskKey key) override;
+                                             common::id::TaskKey key,
+                                             common::trace::SpanContext trace) override;
+  common::async::Co<absl::StatusOr<std::string>> StatTask(
+      common::async::CancelScope& scope, common::id::TaskKey key,
+      common::trace::SpanContext trace) override;
 
   // What nodes of our cluster may not do. Never null. Any thread.
   std::shared_ptr<const BlockList> block_list() const { return selector_.block_list(); }

@@ -9,6 +9,7 @@
 
 #include "common/async/co.h"
 #include "common/id/task_key.h"
+#include "common/trace/span_context.h"
 #include "dfdaemon/core/download_event.h"
 #include "dfdaemon/core/types.h"
 #include "dfdaemon/transfer/piece_transfer.h"
@@ -32,11 +33,12 @@ class ParentLink {
 class ParentDialer {
  public:
   virtual ~ParentDialer() = default;
-  // `on_news` on `executor`, never from inside Open. ParentEnded is the last news of the pieces
-  // stream; loads may follow it while the link lives.
+  // `trace`: of the download, told to the parent. `on_news` on `executor`, never from inside Open.
+  // ParentEnded is the last news of the pieces stream; loads may follow it while the link lives.
   virtual std::unique_ptr<ParentLink> Open(common::async::Executor executor,
                                            common::id::TaskKey key, core::ParentInfo parent,
                                            std::vector<core::PieceNumber> interested,
+                                           common::trace::SpanContext trace,
                                            std::function<void(ParentNews)> on_news) = 0;
 };
 

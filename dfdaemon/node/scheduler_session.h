@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "common/async/cancel_scope.h"
 #include "common/id/task_key.h"
+#include "common/trace/span_context.h"
 #include "dfdaemon/core/download_event.h"
 #include "dfdaemon/core/types.h"
 
@@ -28,6 +29,7 @@ struct Registration {
   core::Geometry geometry;
   bool need_source = false;
   bool metadata_only = false;
+  common::trace::SpanContext trace = {};  // of the registration's span; not valid: none
 };
 
 // What a scheduler says; the same plain events that DownloadCore takes.
@@ -73,10 +75,12 @@ class SchedulerClient {
   virtual bool KnowsLazyStat(const common::id::TaskKey& key, uint32_t attempt) const = 0;
   // Tells the scheduler of the task that this host no longer has it.
   virtual common::async::Co<absl::Status> DeleteTask(common::async::CancelScope& scope,
-                                                     common::id::TaskKey key) = 0;
+                                                     common::id::TaskKey key,
+                                                     common::trace::SpanContext trace) = 0;
   // The task as its scheduler sees it: serialised common.v2.Task.
-  virtual common::async::Co<absl::StatusOr<std::string>> StatTask(common::async::CancelScope& scope,
-                                                                  common::id::TaskKey key) = 0;
+  virtual common::async::Co<absl::StatusOr<std::string>> StatTask(
+      common::async::CancelScope& scope, common::id::TaskKey key,
+      common::trace::SpanContext trace) = 0;
 };
 
 }  // namespace dragonfly::dfdaemon::node

@@ -33,27 +33,41 @@ absl::Status CheckAllowed(const ServiceDeps& deps, const task::DownloadRequest& 
       "blocked by the administrator of the cluster (" + *rule + "); ask there");
 }
 
+common::trace::Span StartSpan(const ServiceDeps& deps, const TaskStream::Stream& stream,
+                              const ::common::v2::Download& download) {
+  common::trace::Span span =
+      deps.tracer.Start("download_task", common::trace::SpanKind::kServer, stream.info().trace);
+  span.SetText(common::trace::keys::kHostId, deps.host_id);
+  span.SetUrl(download.url());
+  if (!download.remote_ip().empty())
+    span.SetText(common::trace::keys::kRemoteIp, download.remote_ip());
+  return span;
+}
+
 }  // namespace
 
 std::shared_ptr<common::rpc::StreamEvents> OpenDownload(const ServiceDeps& deps,
                                                         std::shared_ptr<TaskStream::Stream> stream,
                                                         const ::common::v2::Download& download,
                                                         const Caller& caller) {
+  common::trace::Span span = StartSpan(deps, *stream, download);
   absl::StatusOr<task::DownloadRequest> request =
       MakeDownloadRequest(download, caller, deps.concurrent_piece_count);
   absl::Status status = request.status();
+  if (request.ok()) span.SetText(common::trace::keys::kTaskId, request->key.id);
   if (status.ok()) status = CheckAllowed(deps, *request, download.type(), caller);
   if (!status.ok()) {
+    span.SetStatus(status);
     stream->Finish(status);
     return nullptr;
   }
-  request->trace_parent = stream->info().traceparent;
+  request->trace = span.context();
   TaskStream::Options options;
   options.need_content = download.need_piece_content();
   options.outlives_caller =
       caller.requester == source::Requester::kNetwork && !options.need_content;
   auto call = std::make_shared<TaskStream>(std::move(stream), *deps.store, deps.host_id,
-                                           request->key, options);
+                                           request->key, std::move(span), options);
   call->Begin(*deps.engine, std::move(*request));
   return call;
 }

@@ -44,9 +44,9 @@ class DownloadService final : public Served {
                                ::common::v2::Task* response) override {
     return rpc::ServeUnaryOn<v2::StatTaskRequest, ::common::v2::Task>(
         loop_, context, request, response,
-        [deps = deps_](common::async::CancelScope& scope, const rpc::CallInfo&,
+        [deps = deps_](common::async::CancelScope& scope, const rpc::CallInfo& info,
                        v2::StatTaskRequest valid) {
-          return service::StatTask(deps, scope, std::move(valid));
+          return service::StatTask(deps, scope, info.trace, std::move(valid));
         });
   }
 
@@ -90,9 +90,9 @@ class DownloadService final : public Served {
                              google::protobuf::Empty* response, bool tell_scheduler) {
     return rpc::ServeUnaryOn<Request, google::protobuf::Empty>(
         loop_, context, request, response,
-        [deps = deps_, tell_scheduler](common::async::CancelScope& scope, const rpc::CallInfo&,
+        [deps = deps_, tell_scheduler](common::async::CancelScope& scope, const rpc::CallInfo& info,
                                        Request valid) {
-          return service::DeleteTask(deps, scope, valid.task_id(), tell_scheduler);
+          return service::DeleteTask(deps, scope, info.trace, valid.task_id(), tell_scheduler);
         });
   }
 

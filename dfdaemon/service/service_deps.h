@@ -10,6 +10,7 @@
 #include "common/async/runtime.h"
 #include "common/async/task_group.h"
 #include "common/os/env.h"
+#include "common/trace/tracer.h"
 #include "dfdaemon/node/block_list.h"
 #include "dfdaemon/node/scheduler_session.h"
 #include "dfdaemon/storage/content_store.h"
@@ -28,6 +29,7 @@ struct ServiceDeps {
   storage::ContentStore* store = nullptr;
   node::SchedulerClient* schedulers = nullptr;
   common::os::Env* env = nullptr;
+  common::trace::Tracer tracer;
   std::string host_id;
   std::string host_ip;
   std::string hostname;

@@ -17,12 +17,25 @@ using common::id::TaskKey;
 using common::id::TaskKind;
 using common::status::ErrorReason;
 
+common::trace::Span StartSpan(const ServiceDeps& deps, std::string_view name,
+                              const common::trace::SpanContext& parent,
+                              const std::string& task_id) {
+  common::trace::Span span = deps.tracer.Start(name, common::trace::SpanKind::kServer, parent);
+  span.SetText(common::trace::keys::kHostId, deps.host_id);
+  span.SetText(common::trace::keys::kTaskId, task_id);
+  return span;
+}
+
 }  // namespace
 
 common::async::Co<absl::StatusOr<::common::v2::Task>> StatTask(
-    ServiceDeps deps, common::async::CancelScope& scope, ::dfdaemon::v2::StatTaskRequest request) {
+    ServiceDeps deps, common::async::CancelScope& scope, common::trace::SpanContext trace,
+    ::dfdaemon::v2::StatTaskRequest request) {
+  common::trace::Span span = StartSpan(deps, "stat_task", trace, request.task_id());
   TaskKey key{TaskKind::kStandard, request.task_id()};
-  absl::StatusOr<std::string> told = co_await deps.schedulers->StatTask(scope, std::move(key));
+  absl::StatusOr<std::string> told =
+      co_await deps.schedulers->StatTask(scope, std::move(key), span.context());
+  span.SetStatus(told.status());
   if (!told.ok()) co_return told.status();
   ::common::v2::Task task;
   if (!task.ParseFromString(*told)) {
@@ -54,13 +67,16 @@ absl::StatusOr<::dfdaemon::v2::StatLocalTaskResponse> StatLocalTask(
 }
 
 common::async::Co<absl::StatusOr<google::protobuf::Empty>> DeleteTask(
-    ServiceDeps deps, common::async::CancelScope& scope, std::string task_id, bool tell_scheduler) {
+    ServiceDeps deps, common::async::CancelScope& scope, common::trace::SpanContext trace,
+    std::string task_id, bool tell_scheduler) {
+  common::trace::Span span = StartSpan(deps, "delete_task", trace, task_id);
   const TaskKey key{TaskKind::kStandard, std::move(task_id)};
   auto job = [store = deps.store, key] { return store->Delete(key); };
   absl::Status deleted = co_await common::async::RunBlocking(*deps.pool, scope, std::move(job));
+  span.SetStatus(deleted);
   if (!deleted.ok()) co_return deleted;
   if (tell_scheduler) {
-    absl::Status told = co_await deps.schedulers->DeleteTask(scope, key);
+    absl::Status told = co_await deps.schedulers->DeleteTask(scope, key, span.context());
     if (!told.ok() && !absl::IsNotFound(told)) {
       common::log::Warning("the scheduler was not told of a deleted task",
                            common::log::kv("task", key.id),

@@ -13,12 +13,14 @@ namespace dragonfly::dfdaemon::service {
 using common::status::ErrorReason;
 
 TaskStream::TaskStream(std::shared_ptr<Stream> stream, storage::ContentStore& store,
-                       std::string host_id, common::id::TaskKey key, Options options)
+                       std::string host_id, common::id::TaskKey key, common::trace::Span span,
+                       Options options)
     : stream_(std::move(stream)),
       store_(store),
       host_id_(std::move(host_id)),
       key_(std::move(key)),
-      options_(options) {}
+      options_(options),
+      span_(std::move(span)) {}
 
 void TaskStream::Begin(task::TaskEngine& engine, task::DownloadRequest request) {
   std::unique_ptr<task::DownloadHandle> handle =
@@ -48,6 +50,12 @@ void TaskStream::SendLocked(::dfdaemon::v2::DownloadTaskResponse response) {
 void TaskStream::OnStarted(const task::DownloadStarted& started) {
   std::lock_guard lock(mutex_);
   peer_id_ = started.peer_id;
+  span_.SetText(common::trace::keys::kPeerId, peer_id_);
+  if (started.geometry.content_length.has_value()) {
+    span_.SetNumber(common::trace::keys::kContentLength,
+                    static_cast<int64_t>(*started.geometry.content_length));
+  }
+  span_.SetFlag("from_disk", started.from_disk);
   ::dfdaemon::v2::DownloadTaskResponse response = NewResponse();
   ::dfdaemon::v2::DownloadTaskStartedResponse& message =
       *response.mutable_download_task_started_response();
@@ -88,6 +96,7 @@ void TaskStream::OnPiece(const core::PieceInfo& piece) {
 
 void TaskStream::OnFinished(const absl::Status& status) {
   const std::unique_ptr<task::DownloadHandle> handle = TakeHandle();
+  EndSpan(status);
   stream_->Finish(ForWire(status));
 }
 
@@ -114,12 +123,19 @@ void TaskStream::OnDone() { LoseCaller(); }
 void TaskStream::LoseCaller() {
   if (!options_.outlives_caller) {
     const std::unique_ptr<task::DownloadHandle> handle = TakeHandle();
+    EndSpan(absl::CancelledError("the caller went away"));
     return;
   }
   std::lock_guard lock(mutex_);
   caller_gone_ = true;
   pending_.reset();
   if (handle_ != nullptr) handle_->Resume();
+}
+
+void TaskStream::EndSpan(const absl::Status& status) {
+  const std::lock_guard lock(mutex_);
+  span_.SetStatus(status);
+  span_.End();
 }
 
 std::unique_ptr<task::DownloadHandle> TaskStream::TakeHandle() {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/rpc/stream.h"
+#include "common/trace/span.h"
 #include "dfdaemon/storage/content_store.h"
 #include "dfdaemon/task/task_engine.h"
 #include "proto/dfdaemon_v2.pb.h"
@@ -28,7 +29,7 @@ class TaskStream : public task::Consumer,
     bool outlives_caller = false;
   };
   TaskStream(std::shared_ptr<Stream> stream, storage::ContentStore& store, std::string host_id,
-             common::id::TaskKey key, Options options);
+             common::id::TaskKey key, common::trace::Span span, Options options);
 
   // Starts the request; at most once.
   void Begin(task::TaskEngine& engine, task::DownloadRequest request);
@@ -47,6 +48,7 @@ class TaskStream : public task::Consumer,
   void SendLocked(::dfdaemon::v2::DownloadTaskResponse response);
   std::unique_ptr<task::DownloadHandle> TakeHandle();
   void LoseCaller();
+  void EndSpan(const absl::Status& status);
 
   const std::shared_ptr<Stream> stream_;  // shared with gRPC, which lets go at OnDone
   storage::ContentStore& store_;
@@ -55,6 +57,7 @@ class TaskStream : public task::Consumer,
   const Options options_;
 
   mutable std::mutex mutex_;  // guards what follows
+  common::trace::Span span_;  // of the call
   std::string peer_id_;
   std::unique_ptr<task::DownloadHandle> handle_;
   std::optional<::dfdaemon::v2::DownloadTaskResponse> pending_;  // refused by a full stream

@@ -136,9 +136,9 @@ class UploadService final : public Served {
                                ::common::v2::Task* response) override {
     return rpc::ServeUnaryOn<v2::StatTaskRequest, ::common::v2::Task>(
         loop_, context, request, response,
-        [deps = deps_.service](common::async::CancelScope& scope, const rpc::CallInfo&,
+        [deps = deps_.service](common::async::CancelScope& scope, const rpc::CallInfo& info,
                                v2::StatTaskRequest valid) {
-          return service::StatTask(deps, scope, std::move(valid));
+          return service::StatTask(deps, scope, info.trace, std::move(valid));
         });
   }
 
@@ -168,9 +168,9 @@ class UploadService final : public Served {
     }
     return rpc::ServeUnaryOn<v2::DeleteTaskRequest, google::protobuf::Empty>(
         loop_, context, request, response,
-        [deps = deps_.service](common::async::CancelScope& scope, const rpc::CallInfo&,
+        [deps = deps_.service](common::async::CancelScope& scope, const rpc::CallInfo& info,
                                v2::DeleteTaskRequest valid) {
-          return service::DeleteTask(deps, scope, valid.task_id(), true);
+          return service::DeleteTask(deps, scope, info.trace, valid.task_id(), true);
         });
   }
 

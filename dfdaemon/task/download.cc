@@ -200,6 +200,7 @@ void Download::Carry(const core::Action& action) {
                  },
                  [&](const core::ReportEnd& a) {
                    tell_scheduler([&](auto& s) { s.End(a.from_source, a.status); });
+                   EndRegistration(a.status);
                    // The session drains itself; what it still says concerns nobody.
                    ++session_generation_;
                    session_.reset();
@@ -234,6 +235,7 @@ void Download::Carry(const core::Action& action) {
 void Download::OpenRegistration(const core::Register& action) {
   ++session_generation_;
   session_.reset();
+  EndRegistration(absl::CancelledError("registered anew"));
   const bool length_known = action.geometry.content_length.has_value();
   if (length_known || deps_.schedulers->KnowsLazyStat(key_, action.attempt) ||
       !principal_.may_use_source) {
@@ -251,10 +253,43 @@ void Download::StartSession(const core::Register& action, core::Geometry geometr
   registration.download = principal_.download;
   registration.geometry = geometry;
   registration.need_source = action.need_source;
+  registration_ = StartSpan("announce_peer");
+  registration_.SetNumber("attempt", action.attempt);
+  registration.trace = registration_.context();
   session_ = deps_.schedulers->Open(executor_, std::move(registration), action.attempt,
                                     [this, generation](node::SchedulerAnswer answer) {
                                       OnAnswer(generation, std::move(answer));
                                     });
+  registration_.SetText("scheduler", session_->scheduler());
+}
+
+common::trace::Span Download::StartSpan(std::string_view name) const {
+  common::trace::Span span =
+      deps_.tracer.Start(name, common::trace::SpanKind::kClient, principal_.trace);
+  if (span.recording()) Describe(span);
+  return span;
+}
+
+void Download::Describe(common::trace::Span& span) const {
+  span.SetText(common::trace::keys::kHostId, options_.host_id);
+  span.SetText(common::trace::keys::kTaskId, key_.id);
+  span.SetText(common::trace::keys::kPeerId, peer_id_);
+}
+
+void Download::EndSpan(common::trace::Span& span, const common::async::CancelScope& scope,
+                       const absl::Status& status) {
+  // What was called off, because the bytes came from elsewhere or nobody wants them, did not fail.
+  if (!status.ok() && scope.cancelled()) {
+    span.AddEvent("called off");
+  } else {
+    span.SetStatus(status);
+  }
+  span.End();
+}
+
+void Download::EndRegistration(const absl::Status& status) {
+  registration_.SetStatus(status);
+  registration_.End();
 }
 
 // Schedulers that are not ours take a missing length for an empty content: the origin is asked
@@ -266,7 +301,11 @@ common::async::Co<void> Download::StatThenRegister(core::Register action) {
   absl::Status status = source.status();
   if (source.ok()) {
     common::async::CancelScope scope(scope_, options_.piece_timeout);
-    absl::StatusOr<source::SourceHead> head = co_await (*source)->Stat(scope, MakeSourceRequest());
+    common::trace::Span span = StartSpan("stat_source");
+    span.SetUrl(principal_.url);
+    source::SourceRequest request = MakeSourceRequest(span.context());
+    absl::StatusOr<source::SourceHead> head = co_await (*source)->Stat(scope, std::move(request));
+    span.SetStatus(head.status());
     status = head.status();
     if (head.ok() && head->content_length.has_value()) {
       geometry.content_length = head->content_length;
@@ -285,24 +324,46 @@ common::async::Co<void> Download::StatThenRegister(core::Register action) {
 
 void Download::OnAnswer(uint64_t generation, node::SchedulerAnswer answer) {
   if (generation != session_generation_ || ending_) return;
+  if (registration_.recording()) NoteAnswer(answer);
   std::visit([this](auto& a) { Feed(core::Event(std::move(a))); }, answer);
+}
+
+void Download::NoteAnswer(const node::SchedulerAnswer& answer) {
+  if (const auto* ended = std::get_if<core::RegistrationEnded>(&answer)) {
+    EndRegistration(ended->status);
+  } else if (std::holds_alternative<core::AnswerParents>(answer)) {
+    registration_.AddEvent("candidate parents");
+  } else if (std::holds_alternative<core::AnswerSource>(answer)) {
+    registration_.AddEvent("back to source");
+  }
+}
+
+// The registration that named the parent is why it is asked.
+const common::trace::SpanContext& Download::TraceOfWork() const {
+  return registration_.context().valid() ? registration_.context() : principal_.trace;
 }
 
 void Download::OpenParentLink(const core::OpenParent& action) {
   const std::string peer_id = action.parent.peer_id;
   Parent& parent = parents_[peer_id];
   parent.info = action.parent;
-  parent.link = deps_.dialer->Open(
-      executor_, key_, action.parent, action.interested, [this](node::ParentNews news) {
-        if (ending_) return;
-        std::visit([this](auto& n) { Feed(core::Event(std::move(n))); }, news);
-      });
+  parent.link =
+      deps_.dialer->Open(executor_, key_, action.parent, action.interested, TraceOfWork(),
+                         [this](node::ParentNews news) {
+                           if (ending_) return;
+                           std::visit([this](auto& n) { Feed(core::Event(std::move(n))); }, news);
+                         });
 }
 
-source::SourceRequest Download::MakeSourceRequest() const {
+source::SourceRequest Download::MakeSourceRequest(const common::trace::SpanContext& trace) const {
   source::SourceRequest request;
   request.url = principal_.url;
   request.headers = principal_.headers;
+  if (options_.trace_to_origin && trace.valid()) {
+    request.headers.emplace_back(common::trace::kTraceparent, trace.traceparent());
+    if (!trace.tracestate().empty())
+      request.headers.emplace_back(common::trace::kTracestate, trace.tracestate());
+  }
   request.requester = principal_.requester;
   request.certificate_chain = principal_.certificate_chain;
   if (file_ != nullptr) {

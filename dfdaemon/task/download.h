@@ -12,6 +12,7 @@
 #include "common/async/runtime.h"
 #include "common/async/signal.h"
 #include "common/async/task_group.h"
+#include "common/trace/tracer.h"
 #include "dfdaemon/core/download_core.h"
 #include "dfdaemon/node/parent_link.h"
 #include "dfdaemon/node/scheduler_session.h"
@@ -73,7 +74,8 @@ class Download {
   void OpenParentLink(const core::OpenParent& action);
   void StartFetch(const core::StartFetch& action);
   common::async::Co<absl::StatusOr<core::PieceInfo>> FetchPiece(
-      core::StartFetch action, std::shared_ptr<common::async::CancelScope> scope);
+      core::StartFetch action, std::shared_ptr<common::async::CancelScope> scope,
+      common::trace::SpanContext trace);
   common::async::Co<void> RunFetch(core::StartFetch action,
                                    std::shared_ptr<common::async::CancelScope> scope);
   void StartSource(const core::OpenSource& action);
@@ -89,7 +91,7 @@ class Download {
   // Reads until the stream ends, `end` is reached, or a stretch begins that is stored already.
   common::async::Co<absl::StatusOr<Stretch>> ReadStretch(
       std::shared_ptr<source::Source> source, std::shared_ptr<common::async::CancelScope> scope,
-      uint64_t begin, std::optional<uint64_t> end);
+      common::trace::SpanContext trace, uint64_t begin, std::optional<uint64_t> end);
   common::async::Co<absl::StatusOr<Stretch>> StoreStream(
       source::SourceStream& stream, std::shared_ptr<common::async::CancelScope> scope,
       uint64_t begin, std::optional<uint64_t> end);
@@ -103,6 +105,15 @@ class Download {
   void Finish(core::RequestId id, absl::Status status);
   common::async::Co<void> RunPublish(core::RequestId id);
 
+  // A span below that of the principal request, with what names task, peer and host.
+  common::trace::Span StartSpan(std::string_view name) const;
+  void Describe(common::trace::Span& span) const;
+  const common::trace::SpanContext& TraceOfWork() const;
+  static void EndSpan(common::trace::Span& span, const common::async::CancelScope& scope,
+                      const absl::Status& status);
+  void EndRegistration(const absl::Status& status);
+  void NoteAnswer(const node::SchedulerAnswer& answer);
+
   void FollowDigest(const DownloadRequest& request);
   void RestartFollowers();
   // Suspends until storage is there to be written to.
@@ -112,7 +123,7 @@ class Download {
   void CountEnded(const AttachedRequest& request, const absl::Status& status);
   void TellStarted();
   void TellPiece(const core::PieceInfo& piece);
-  source::SourceRequest MakeSourceRequest() const;
+  source::SourceRequest MakeSourceRequest(const common::trace::SpanContext& trace) const;
   AttachedRequest* Find(core::RequestId id);
   // Takes the request out, counts it and tells its consumer, who may destroy his handle meanwhile.
   // False if there is none.
@@ -143,6 +154,7 @@ class Download {
 
   std::unique_ptr<node::SchedulerSession> session_;
   uint64_t session_generation_ = 0;
+  common::trace::Span registration_;  // of session_
   std::map<std::string, Parent> parents_;
   std::map<core::FetchId, std::shared_ptr<common::async::CancelScope>> fetches_;
   std::shared_ptr<common::async::CancelScope> source_;

@@ -9,6 +9,7 @@
 #include "common/async/runtime.h"
 #include "common/limit/token_bucket.h"
 #include "common/os/env.h"
+#include "common/trace/tracer.h"
 #include "dfdaemon/core/download_core.h"
 #include "dfdaemon/node/parent_link.h"
 #include "dfdaemon/node/scheduler_session.h"
@@ -32,16 +33,19 @@ struct EngineDeps {
   common::limit::TokenBucket* download_limit = nullptr;  // bytes from anywhere
   common::limit::TokenBucket* source_limit = nullptr;    // bytes from origins
   TaskMetrics* metrics = nullptr;
+  common::trace::Tracer tracer;
 };
 
 struct EngineOptions {
   core::CoreOptions core;
+  std::string host_id;
   std::string host_ip;
   std::string hostname;
   bool seed_peer = false;
   absl::Duration piece_timeout =
       absl::Minutes(6);  // download.pieceTimeout: one request to an origin
   absl::Duration task_ttl = absl::Hours(720);
+  bool trace_to_origin = false;  // tracing.propagateToOrigin
 };
 
 }  // namespace dragonfly::dfdaemon::task

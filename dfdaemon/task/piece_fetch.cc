@@ -52,7 +52,8 @@ void Download::StartFetch(const core::StartFetch& action) {
 }
 
 common::async::Co<absl::StatusOr<core::PieceInfo>> Download::FetchPiece(
-    core::StartFetch action, std::shared_ptr<common::async::CancelScope> scope) {
+    core::StartFetch action, std::shared_ptr<common::async::CancelScope> scope,
+    common::trace::SpanContext trace) {
   absl::Status ready = co_await WaitForFile(*scope);
   if (!ready.ok()) co_return ready;
   absl::Status admitted =
@@ -72,6 +73,7 @@ common::async::Co<absl::StatusOr<core::PieceInfo>> Download::FetchPiece(
   request.number = action.number;
   request.offset = action.offset;
   request.length = action.length;
+  request.trace = std::move(trace);
   const absl::Time began = deps_.env->clock().Now();
   FetchSink sink(*this, action, file_);
   absl::Status fetched = co_await deps_.pieces->Fetch(*scope, *target, std::move(request), sink);
@@ -81,7 +83,18 @@ common::async::Co<absl::StatusOr<core::PieceInfo>> Download::FetchPiece(
 
 common::async::Co<void> Download::RunFetch(core::StartFetch action,
                                            std::shared_ptr<common::async::CancelScope> scope) {
-  absl::StatusOr<core::PieceInfo> piece = co_await FetchPiece(action, scope);
+  common::trace::Span span = deps_.tracer.StartIfRecorded(
+      "download_piece", common::trace::SpanKind::kClient, principal_.trace);
+  if (span.recording()) {
+    Describe(span);
+    span.SetText(common::trace::keys::kPieceId, absl::StrCat(key_.id, "-", action.number));
+    span.SetNumber(common::trace::keys::kPieceLength, static_cast<int64_t>(action.length));
+    span.SetText(common::trace::keys::kParentId, action.peer_id);
+  }
+  // A transport tells the parent, also of a trace that is not recorded here.
+  const common::trace::SpanContext told = span.recording() ? span.context() : principal_.trace;
+  absl::StatusOr<core::PieceInfo> piece = co_await FetchPiece(action, scope, told);
+  EndSpan(span, *scope, piece.status());
   // However it ended, a piece that is stored is a success (another fetch may have been quicker).
   if (!piece.ok() && file_ != nullptr) {
     std::optional<core::PieceInfo> stored = file_->Piece(action.number);

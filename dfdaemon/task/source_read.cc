@@ -29,6 +29,9 @@ void Download::StopSource() {
 common::async::Co<void> Download::RunSource(core::OpenSource action,
                                             std::shared_ptr<common::async::CancelScope> scope) {
   core::SourceEnded ended;
+  common::trace::Span span = StartSpan("download_partial_from_source");
+  span.SetUrl(principal_.url);
+  span.SetNumber("offset", static_cast<int64_t>(action.offset));
   absl::StatusOr<std::shared_ptr<source::Source>> source = deps_.sources->Find(principal_.url);
   ended.status = source.status();
   uint64_t position = action.offset;
@@ -38,13 +41,15 @@ common::async::Co<void> Download::RunSource(core::OpenSource action,
   // One turn for each stretch: where the origin has ranges, what is stored already is not read
   // again.
   while (ended.status.ok()) {
-    absl::StatusOr<Stretch> stretch = co_await ReadStretch(*source, scope, position, end);
+    absl::StatusOr<Stretch> stretch =
+        co_await ReadStretch(*source, scope, span.context(), position, end);
     ended.status = stretch.status();
     if (!stretch.ok()) break;
     position = stretch->position;
     if (stretch->content_length.has_value()) ended.content_length = stretch->content_length;
     if (stretch->at_end || (end.has_value() && position >= *end)) break;
   }
+  EndSpan(span, *scope, ended.status);
   if (scope->cancelled() || source_ != scope) co_return;
   source_ = nullptr;
   Feed(std::move(ended));
@@ -52,7 +57,7 @@ common::async::Co<void> Download::RunSource(core::OpenSource action,
 
 common::async::Co<absl::StatusOr<Download::Stretch>> Download::ReadStretch(
     std::shared_ptr<source::Source> source, std::shared_ptr<common::async::CancelScope> scope,
-    uint64_t begin, std::optional<uint64_t> end) {
+    common::trace::SpanContext trace, uint64_t begin, std::optional<uint64_t> end) {
   // Without a known length the origin is read from its first byte: nobody knows whether it has
   // ranges.
   const std::optional<uint64_t> known = core_.geometry().content_length;
@@ -64,7 +69,7 @@ common::async::Co<absl::StatusOr<Download::Stretch>> Download::ReadStretch(
   }
   const absl::Time asked_at = deps_.env->clock().Now();
   absl::StatusOr<std::unique_ptr<source::SourceStream>> opened =
-      co_await source->Read(*scope, MakeSourceRequest(), range);
+      co_await source->Read(*scope, MakeSourceRequest(trace), range);
   CountBackendRequest(opened.ok() || scope->cancelled(), asked_at);
   if (!opened.ok()) co_return opened.status();
   const std::unique_ptr<source::SourceStream> stream = std::move(*opened);

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/digest/digest.h"
 #include "common/id/task_key.h"
+#include "common/trace/span_context.h"
 #include "dfdaemon/core/types.h"
 #include "dfdaemon/source/source.h"
 #include "dfdaemon/storage/content_store.h"
@@ -36,7 +37,7 @@ struct DownloadRequest {
   bool reads_content = false;  // the caller reads what it is told of while the download runs
   // Serialised common.v2.Download for the scheduler.
   std::string download;
-  std::string trace_parent;  // W3C, empty: a new trace
+  common::trace::SpanContext trace;  // of the call's span; not valid: none
   // Labels of metrics; bounded there.
   std::string tag;
   std::string application;

@@ -13,6 +13,7 @@
 #include "common/async/cancel_scope.h"
 #include "common/id/task_key.h"
 #include "common/net/endpoint.h"
+#include "common/trace/span_context.h"
 #include "dfdaemon/core/types.h"
 
 namespace dragonfly::dfdaemon::transfer {
@@ -27,6 +28,8 @@ struct PieceRequest {
   core::PieceNumber number = 0;
   uint64_t offset = 0;
   uint64_t length = 0;  // exact, also for the last piece
+  // Of the span that it is part of, for transports that can tell the parent.
+  common::trace::SpanContext trace = {};
 };
 
 // What a parent says of a piece before its bytes.

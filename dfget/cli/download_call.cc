@@ -208,6 +208,7 @@ absl::Status DownloadCall::Run(DownloadEvents& events) {
       common::rpc::MakeChannel("unix:" + impl_->options.endpoint, channel_options));
   impl_->context.set_deadline(std::chrono::system_clock::now() +
                               absl::ToChronoMicroseconds(impl_->options.timeout + kDeadlineSlack));
+  common::rpc::AddTrace(impl_->context, impl_->options.trace);
   const auto reader = stub->DownloadTask(&impl_->context, impl_->request);
   absl::Status ours;
   v2::DownloadTaskResponse response;

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -120,6 +121,10 @@ void DefineFlags(CLI::App& app, RawFlags& raw) {
       ->envname("DFGET_NO_PROGRESS");
   app.add_flag("--json", options.json, "Print the result as a line of JSON on stdout")
       ->envname("DFGET_JSON");
+  app.add_option("--tracing-endpoint", options.tracing_endpoint,
+                 "host:port that takes traces (OTLP over gRPC); TRACEPARENT of the environment is"
+                 " passed on in any case")
+      ->envname("DFGET_TRACING_ENDPOINT");
   app.add_option("-e,--endpoint", raw.endpoint, "Unix socket of the daemon")
       ->capture_default_str()
       ->envname("DFGET_ENDPOINT");
@@ -192,6 +197,27 @@ absl::Status CheckEndpoint(std::string_view endpoint, Options& options) {
   return absl::OkStatus();
 }
 
+// One of them that is wrong is as good as none, by the rules of W3C.
+common::trace::SpanContext TraceOfEnvironment() {
+  const char* parent = std::getenv("TRACEPARENT");
+  const char* state = std::getenv("TRACESTATE");
+  if (parent == nullptr) return common::trace::SpanContext();
+  return common::trace::SpanContext::Parse(parent, state == nullptr ? "" : state)
+      .value_or(common::trace::SpanContext());
+}
+
+absl::Status CheckTracing(const Options& options) {
+  const std::string& at = options.tracing_endpoint;
+  const size_t colon = at.rfind(':');
+  if (at.empty() || (colon != std::string::npos && colon != 0 && colon + 1 < at.size() &&
+                     at.find_first_not_of("0123456789", colon + 1) == std::string::npos &&
+                     at.find('/') == std::string::npos)) {
+    return absl::OkStatus();
+  }
+  return Refuse(absl::StrCat("--tracing-endpoint: '", at,
+                             "' is not of the form host:port, such as localhost:4317"));
+}
+
 absl::Status CheckTogether(const Options& options) {
   if (options.force_hard_link && options.overwrite) {
     return Refuse("--force-hard-link and --overwrite exclude each other; leave one out");
@@ -237,6 +263,8 @@ absl::StatusOr<Options> Check(RawFlags raw, bool has_content_for_task_id) {
     }
     options.content_for_calculating_task_id = std::move(raw.content_for_task_id);
   }
+  if (absl::Status tracing = CheckTracing(options); !tracing.ok()) return tracing;
+  options.trace = TraceOfEnvironment();
   if (absl::Status together = CheckTogether(options); !together.ok()) return together;
   return options;
 }

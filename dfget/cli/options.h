@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "common/log/log.h"
+#include "common/trace/span_context.h"
 
 namespace dragonfly::dfget::cli {
 
@@ -33,6 +34,9 @@ struct Options {
   // The bytes come over the socket and this program writes the file, with its own rights and in its
   // own file system.
   bool transfer_from_dfdaemon = false;
+  // Receiver of our own spans (OTLP over gRPC), host:port; empty: none are made.
+  std::string tracing_endpoint;
+  common::trace::SpanContext trace;  // what the download is part of; not valid: nothing
   bool no_progress = false;
   bool json = false;
   bool console = false;

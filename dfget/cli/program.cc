@@ -20,6 +20,7 @@
 #include "common/status/reason.h"
 #include "common/status/strings.h"
 #include "dfget/cli/download_call.h"
+#include "dfget/cli/download_trace.h"
 #include "dfget/cli/error_block.h"
 #include "dfget/cli/exit_code.h"
 #include "dfget/cli/flags.h"
@@ -160,9 +161,12 @@ int Interrupted(const Options& options, int signal, json result) {
   return exit_code;
 }
 
-int Run(const Options& options) {
+int Perform(const Options& options, common::trace::Span& span) {
   const absl::StatusOr<std::string> path = ResolveOutput(options);
-  if (!path.ok()) return Fail(options, "Validating Failed!", path.status(), json::object());
+  if (!path.ok()) {
+    span.SetStatus(path.status());
+    return Fail(options, "Validating Failed!", path.status(), json::object());
+  }
   const bool shows = !options.no_progress && ::isatty(STDERR_FILENO) == 1;
   ProgressLine progress(shows ? STDERR_FILENO : -1);
   DownloadCall call(options, options.needs_content() ? std::string() : RealOutputPath(*path));
@@ -177,6 +181,11 @@ int Run(const Options& options) {
     signal = watch.caught();
   }
   progress.Finish();
+  span.SetText(common::trace::keys::kTaskId, call.task_id());
+  span.SetNumber(common::trace::keys::kContentLength,
+                 static_cast<int64_t>(progress.traffic().bytes));
+  span.SetStatus(status);
+  span.End();
   json result = ResultOf(options, *path, call, progress, parents);
   if (status.ok()) {
     if (options.json) std::cout << Dump(result) << std::endl;
@@ -187,6 +196,14 @@ int Run(const Options& options) {
       common::status::ReasonOf(status) == common::status::ErrorReason::kDaemonUnreachable;
   return Fail(options, unreachable ? "Connect Dfdaemon Failed!" : "Downloading Failed!", status,
               std::move(result));
+}
+
+int Run(Options options) {
+  DownloadTrace trace(options);
+  options.trace = trace.span().context();
+  const int exit_code = Perform(options, trace.span());
+  trace.Finish();
+  return exit_code;
 }
 
 // stdout may be the file: its text goes to stderr, where the log is before it is opened.

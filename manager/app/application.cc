@@ -1,5 +1,7 @@
 #include "manager/app/application.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <limits>
@@ -14,11 +16,14 @@
 #include "common/http/endpoints.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
+#include "common/net/local_address.h"
 #include "common/net/prefix.h"
 #include "common/os/env.h"
+#include "common/otlp/tracing.h"
 #include "common/rpc/server.h"
 #include "common/status/reason.h"
 #include "common/telemetry/metrics.h"
+#include "common/trace/trace_metrics.h"
 #include "manager/app/database.h"
 #include "manager/cache/cluster_cache.h"
 #include "manager/rest/rest_service.h"
@@ -70,6 +75,7 @@ struct Application::Impl {
         group(runtime.executor(0)) {}
 
   absl::Status Start(const FirstAccounts& first);
+  absl::Status StartTracing();
   absl::Status StartRest(const FirstAccounts& first);
   absl::Status StartGrpc();
   absl::Status StartMetrics();
@@ -79,6 +85,8 @@ struct Application::Impl {
   const Config config;
   const common::os::Clock& clock;
   common::telemetry::Registry registry;
+  common::trace::TraceMetrics trace_metrics{registry, "dragonfly_manager"};
+  std::unique_ptr<common::otlp::Tracing> tracing;  // stopped last
   common::async::Runtime runtime;
   std::unique_ptr<store::Store> store;
   CancelScope scope;
@@ -95,7 +103,22 @@ struct Application::Impl {
   bool down = false;
 };
 
+absl::Status Application::Impl::StartTracing() {
+  common::otlp::ProcessIdentity process;
+  process.service_name = "manager";
+  char name[256] = {};
+  process.hostname = gethostname(name, sizeof(name) - 1) == 0 ? name : "localhost";
+  if (auto own = common::net::LocalAddresses(); own.ok())
+    process.ip = common::net::AdvertisedAddress(*own, config.enable_ipv6).ToString();
+  auto started = common::otlp::Tracing::Start(config.tracing, std::move(process),
+                                              common::os::PosixEnv(), &trace_metrics);
+  if (!started.ok()) return started.status();
+  tracing = *std::move(started);
+  return absl::OkStatus();
+}
+
 absl::Status Application::Impl::Start(const FirstAccounts& first) {
+  if (absl::Status traced = StartTracing(); !traced.ok()) return traced;
   auto opened = OpenDatabase(config);
   if (!opened.ok()) return opened.status();
   store = *std::move(opened);
@@ -133,7 +156,8 @@ absl::Status Application::Impl::StartRest(const FirstAccounts& first) {
                                .jwt = *std::move(jwt),
                                .hasher = *std::move(hasher),
                                .sealer = *std::move(sealer),
-                               .on_cluster_change = [this] { cache->Invalidate(); }};
+                               .on_cluster_change = [this] { cache->Invalidate(); },
+                               .tracer = tracing->tracer()};
   rest = std::make_unique<rest::RestService>(std::move(deps), *std::move(options));
   auto at = Endpoint::ParseListen(config.rest.addr, config.enable_ipv6);
   if (!at.ok()) return Annotate(at.status(), "server.rest.addr");
@@ -171,7 +195,8 @@ absl::Status Application::Impl::StartGrpc() {
   service_options.request_rate_limit = config.grpc.request_rate_limit;
   service_options.verify_announced_address = config.grpc.verify_announced_address;
   service = std::make_unique<service::ManagerService>(
-      service::ManagerService::Deps{*store, *pool, runtime.executor(0), clock, registry, *cache},
+      service::ManagerService::Deps{*store, *pool, runtime.executor(0), clock, registry, *cache,
+                                    tracing->tracer()},
       service_options);
   common::rpc::ServerOptions options;
   options.tls = *std::move(tls);
@@ -232,6 +257,7 @@ void Application::Impl::Shutdown(absl::Duration grace) {
   service = nullptr;
   cache = nullptr;
   runtime.Stop();
+  if (tracing != nullptr) tracing->Stop(std::min(grace, common::otlp::kLastFlush));
   store = nullptr;
 }
 

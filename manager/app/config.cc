@@ -105,7 +105,7 @@ void AddDatabase(Schema& schema, DatabaseConfig& database) {
 
 void AddIgnored(Schema& schema) {
   for (const char* key :
-       {"pprofPort", "tracing", "server.grpc.advertiseIP", "server.name", "server.pluginDir",
+       {"pprofPort", "server.grpc.advertiseIP", "server.name", "server.pluginDir",
         "server.logMaxAge", "server.cacheDir", "server.workHome", "server.dataDir",
         "database.redis", "cache", "job", "metrics.enablePeerGauge", "verbose"}) {
     schema.Ignored(key, "of upstream's; has no effect in this version");
@@ -132,6 +132,7 @@ Schema MakeSchema(Config& config, bool strict) {
               "serve /metrics and /healthy on a listener of their own");
   schema.Text("metrics.addr", &config.metrics.addr, "where: address:port, or :port");
   schema.Flag("network.enableIPv6", &config.enable_ipv6, "listen and advertise on IPv6");
+  common::otlp::AddTracingKeys(schema, config.tracing, "manager");
   AddIgnored(schema);
   return schema;
 }

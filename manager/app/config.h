@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "common/config/schema.h"
 #include "common/crypto/tls_material.h"
+#include "common/otlp/tracing_config.h"
 #include "common/program/log_keys.h"
 
 namespace dragonfly::manager::app {
@@ -69,6 +70,7 @@ struct Config {
   bool sign_up = true;  // ours
   DatabaseConfig database;
   MetricsConfig metrics;
+  common::otlp::TracingConfig tracing;
   bool enable_ipv6 = false;
 
   // With the rule above applied: "sqlite", "mysql" or "mariadb".

@@ -48,6 +48,31 @@ std::string KnownMethod(const std::string& method) {
   return std::string(kOther);
 }
 
+// Named by its route, which has no values of the caller's in it. Probes would drown all else.
+common::trace::Span StartSpan(const common::trace::Tracer& tracer, const ServerRequest& request,
+                              const Router::Match& match) {
+  if (!tracer.on() || match.outcome != Router::Match::Outcome::kFound ||
+      match.route->pattern == "/healthy") {
+    return common::trace::Span();
+  }
+  const auto parent = common::trace::SpanContext::Parse(
+      Header(request, common::trace::kTraceparent), Header(request, common::trace::kTracestate));
+  common::trace::Span span =
+      tracer.Start(KnownMethod(request.method) + " " + match.route->pattern,
+                   common::trace::SpanKind::kServer, parent.value_or(common::trace::SpanContext()));
+  span.SetText("http.request.method", KnownMethod(request.method));
+  span.SetText("http.route", match.route->pattern);
+  return span;
+}
+
+// For whom the answer is an error of ours; what a caller got wrong is none.
+void EndSpan(common::trace::Span& span, int status, const std::string& address) {
+  span.SetNumber("http.response.status_code", status);
+  span.SetText(common::trace::keys::kRemoteIp, address);
+  if (status >= 500) span.SetStatus(absl::InternalError("answered " + std::to_string(status)));
+  span.End();
+}
+
 // UTF-8 is not checked by who writes it, and a text is cut between characters.
 std::string CutPath(std::string_view path) {
   return std::string(path.substr(0, std::min(path.size(), kMaxAuditPathBytes)));
@@ -73,6 +98,7 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
                  ""},
         router(MakeRoutes(options.swagger_needs_session)),
         metrics(deps.metrics),
+        tracer(deps.tracer),
         audits(deps.store, {}) {
     services.open_api = OpenApiDocument(router.routes());
   }
@@ -81,6 +107,7 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
   Services services;
   const Router router;
   RestMetrics metrics;
+  const common::trace::Tracer tracer;
   AuditLog audits;
   std::atomic<int> password_checks = 0;
   std::atomic<int> password_waiters = 0;
@@ -295,6 +322,7 @@ Co<Reply> RestService::Handle(CancelScope& scope, ServerRequest request) {
   const bool encrypted = IsEncrypted(request, impl->services.options.trusted_proxies);
 
   const Router::Match match = impl->router.Find(method, path);
+  common::trace::Span span = StartSpan(impl->tracer, request, match);
   Answer answer;
   uint64_t user_id = 0;
   std::string url(kOther);
@@ -313,6 +341,7 @@ Co<Reply> RestService::Handle(CancelScope& scope, ServerRequest request) {
   }
   impl->AllowOrigin(origin, answer);
   if (encrypted) answer.headers.emplace_back("Strict-Transport-Security", "max-age=31536000");
+  EndSpan(span, answer.status, address);
   const absl::Duration took = impl->services.clock.Now() - started;
   impl->metrics.Done(answer.status, KnownMethod(method), url, took, body_bytes, answer.json.size());
   if (url != "/healthy") {

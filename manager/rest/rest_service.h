@@ -10,6 +10,7 @@
 #include "common/http/server.h"
 #include "common/os/env.h"
 #include "common/telemetry/metrics.h"
+#include "common/trace/tracer.h"
 #include "manager/auth/access_token.h"
 #include "manager/auth/jwt.h"
 #include "manager/auth/password.h"
@@ -51,6 +52,7 @@ class RestService {
     // A cluster or what belongs to one was written: who keeps answers for schedulers and peers
     // drops them. From any thread; must not block. May be empty.
     std::function<void()> on_cluster_change;
+    common::trace::Tracer tracer = {};
   };
   RestService(Deps deps, RestOptions options);
   RestService(const RestService&) = delete;

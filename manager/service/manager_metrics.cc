@@ -47,6 +47,10 @@ std::string LabelOf(std::string_view text) {
 
 }  // namespace
 
+std::string FullNameOf(Call call) {
+  return std::string(kService) + "/" + kCalls.at(static_cast<size_t>(call));
+}
+
 struct ManagerMetrics::Impl {
   explicit Impl(common::telemetry::Registry& the_registry)
       : registry(the_registry),

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -22,6 +23,9 @@ enum class Call : uint8_t {
   kListApplications,
   kKeepAlive
 };
+
+// "manager.v2.Manager/GetScheduler".
+std::string FullNameOf(Call call);
 
 // Why a call or stream was refused before it began.
 enum class Refusal : uint8_t {

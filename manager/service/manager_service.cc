@@ -141,10 +141,14 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
   // ---- unary calls: validated, admitted, then `body(scope, request)` on the executor ----
 
   template <typename Req, typename Resp, typename Body>
-  Co<absl::StatusOr<Resp>> RunBody(Call call, CancelScope& parent, Req request, Body body) {
+  Co<absl::StatusOr<Resp>> RunBody(Call call, CancelScope& parent, CallInfo info, Req request,
+                                   Body body) {
+    common::trace::Span span =
+        deps.tracer.Start(FullNameOf(call), common::trace::SpanKind::kServer, info.trace);
     CancelScope own(parent, options.call_timeout);
     absl::StatusOr<Resp> answer = co_await body(own, std::move(request));
     metrics.Handled(call, answer.status());
+    span.SetStatus(answer.status());
     co_return answer;
   }
 
@@ -168,8 +172,8 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
     const common::rpc::ServiceLoop loop{deps.executor, &group, &scope};
     return common::rpc::ServeUnaryOn<Req, Resp>(
         loop, context, request, response,
-        [this, call, ticket, body](CancelScope& its, CallInfo, Req valid) {
-          return RunBody<Req, Resp, Body>(call, its, std::move(valid), body);
+        [this, call, ticket, body](CancelScope& its, CallInfo info, Req valid) {
+          return RunBody<Req, Resp, Body>(call, its, std::move(info), std::move(valid), body);
         });
   }
 

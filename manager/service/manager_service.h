@@ -8,6 +8,7 @@
 #include "common/async/co.h"
 #include "common/os/env.h"
 #include "common/telemetry/metrics.h"
+#include "common/trace/tracer.h"
 #include "manager/cache/cluster_cache.h"
 #include "manager/cache/member_liveness.h"
 #include "manager/liveness/lease_table.h"
@@ -47,6 +48,7 @@ class ManagerService {
     const common::os::Clock& clock;
     common::telemetry::Registry& registry;
     cache::ClusterCache& cache;
+    common::trace::Tracer tracer = {};
   };
   // What `deps` refers to must outlive the service.
   ManagerService(const Deps& deps, const ServiceOptions& options);

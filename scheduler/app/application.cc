@@ -19,10 +19,12 @@
 #include "common/manager/address.h"
 #include "common/net/local_address.h"
 #include "common/os/env.h"
+#include "common/otlp/tracing.h"
 #include "common/rpc/channel_pool.h"
 #include "common/rpc/server.h"
 #include "common/status/reason.h"
 #include "common/telemetry/metrics.h"
+#include "common/trace/trace_metrics.h"
 #include "scheduler/app/shard_metrics.h"
 #include "scheduler/link/dynconfig.h"
 #include "scheduler/link/manager_presence.h"
@@ -133,10 +135,12 @@ struct Application::Impl {
       : config(the_config),
         runtime(1, "sched-io"),
         metrics(registry),
+        trace_metrics(registry, "dragonfly_scheduler"),
         hosts(config.scheduler.max_hosts),
         router(metrics) {}
 
   absl::Status Start(const std::string& dynconfig_path, bool strict);
+  absl::Status StartTracing(const IpAddress& own);
   absl::Status StartMetrics();
   void StartShards();
   void StartPresence();
@@ -150,6 +154,8 @@ struct Application::Impl {
   common::async::Runtime runtime;
   common::telemetry::Registry registry;
   service::SchedulerMetrics metrics;
+  common::trace::TraceMetrics trace_metrics;
+  std::unique_ptr<common::otlp::Tracing> tracing;  // stopped last
   core::HostTable hosts;
   service::DecisionRouter router;
   std::unique_ptr<shard::ShardPool> shards;
@@ -167,6 +173,18 @@ struct Application::Impl {
   std::unique_ptr<common::http::HttpServer> http;
   std::unique_ptr<common::rpc::Server> server;
 };
+
+absl::Status Application::Impl::StartTracing(const IpAddress& own) {
+  common::otlp::ProcessIdentity process;
+  process.service_name = "scheduler";
+  process.hostname = config.server.host.empty() ? SystemHostname() : config.server.host;
+  process.ip = own.ToString();
+  auto started = common::otlp::Tracing::Start(config.tracing, std::move(process),
+                                              common::os::PosixEnv(), &trace_metrics);
+  if (!started.ok()) return started.status();
+  tracing = *std::move(started);
+  return absl::OkStatus();
+}
 
 void Application::Impl::StartShards() {
   shard::ShardRunner::Options options;
@@ -194,6 +212,7 @@ void Application::Impl::StartSeeds(const Endpoint& own, std::shared_ptr<TlsSourc
   seed::SeedClient::Options client_options;
   client_options.remote_ip = own.ip.ToString();
   client_options.timeout = config.seed_peer.task_download_timeout;
+  client_options.tracer = tracing->tracer();
   seeds = std::make_unique<seed::SeedClient>(
       executor, *channels, client_options,
       [this](const core::SeedTrigger& trigger, core::SeedTriggerEnded ended) {
@@ -292,6 +311,7 @@ absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool st
   auto seed_tls = TlsSource::OpenIfSet(clock, config.seed_peer.tls, "seedPeer.tls");
   if (!seed_tls.ok()) return seed_tls.status();
 
+  if (absl::Status traced = StartTracing(*advertised); !traced.ok()) return traced;
   StartShards();
   const Endpoint own{*advertised, config.server.advertise_port};
   absl::Status settings_started = StartSettings(own, dynconfig_path, strict);
@@ -304,6 +324,7 @@ absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool st
   deps.shards = shards.get();
   deps.router = &router;
   deps.metrics = &metrics;
+  deps.tracer = tracing->tracer();
   deps.on_seeds_changed = [this](std::function<void()> done) {
     directory->Refresh(std::move(done));
   };
@@ -347,6 +368,7 @@ void Application::Impl::Shutdown(absl::Duration grace) {
   server = nullptr;
   service = nullptr;
   runtime.Stop();
+  if (tracing != nullptr) tracing->Stop(std::min(grace, common::otlp::kLastFlush));
 }
 
 Application::Application(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -92,8 +92,8 @@ void AddManager(Schema& schema, Config& config) {
 }
 
 void AddIgnored(Schema& schema) {
-  for (const char* key : {"pprofPort", "tracing", "server.pluginDir", "server.logMaxAge",
-                          "database", "job", "peer", "metrics.enableHost", "verbose"}) {
+  for (const char* key : {"pprofPort", "server.pluginDir", "server.logMaxAge", "database", "job",
+                          "peer", "metrics.enableHost", "verbose"}) {
     schema.Ignored(key, "of upstream's; has no effect in this version");
   }
 }
@@ -121,6 +121,7 @@ Schema MakeSchema(Config& config, bool strict) {
   schema.Flag("metrics.enable", &config.metrics.enable, "serve /metrics and /healthy");
   schema.Text("metrics.addr", &config.metrics.addr, "where: address:port, or :port");
   schema.Flag("network.enableIPv6", &config.enable_ipv6, "listen and advertise on IPv6");
+  common::otlp::AddTracingKeys(schema, config.tracing, "scheduler");
   AddIgnored(schema);
   return schema;
 }

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "common/config/schema.h"
 #include "common/crypto/tls_material.h"
+#include "common/otlp/tracing_config.h"
 #include "common/program/log_keys.h"
 
 namespace dragonfly::scheduler::app {
@@ -81,6 +82,7 @@ struct Config {
   ManagerConfig manager;
   SeedPeerConfig seed_peer;
   MetricsConfig metrics;
+  common::otlp::TracingConfig tracing;
   bool enable_ipv6 = false;
 };
 

@@ -51,6 +51,7 @@ struct SeedTrigger {
   std::string host_id;
   std::string address;  // "IP:Port"
   std::shared_ptr<const std::string> download;
+  std::shared_ptr<const std::string> trace;  // of the register that asked for it last; null: none
 };
 
 // What a Shard decides, in order. Called from within step(); implementations do not call back.

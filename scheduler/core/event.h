@@ -34,6 +34,8 @@ struct Register {
   std::shared_ptr<const TaskDescriptor> task;
   // The serialised common.v2.Download, for seed triggers. Holds credentials: never logged.
   std::shared_ptr<const std::string> download;
+  // The trace that it belongs to, for seed triggers; the core does not look at it. Null: none.
+  std::shared_ptr<const std::string> trace;
   int priority = 0;
   uint32_t concurrent_piece_count = 8;
   std::optional<ByteRange> range;

@@ -48,6 +48,7 @@ void Shard::Handle(const Register& event) {
   task.descriptor = event.task;
   task.updated = now_;
   if (event.download != nullptr) task.download = event.download;
+  task.trace = event.trace;
   peer.updated = now_;
   peer.extensions = event.extensions;
   peer.concurrent_piece_count = event.concurrent_piece_count;

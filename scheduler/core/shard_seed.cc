@@ -38,6 +38,7 @@ bool Shard::EnsureSeed(uint32_t task_index) {
   trigger.host_id = member->host_id;
   trigger.address = member->address;
   trigger.download = task.download;
+  trigger.trace = task.trace;
   sink_->StartSeedTrigger(std::move(trigger));
   return true;
 }

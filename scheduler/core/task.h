@@ -83,7 +83,8 @@ class Task {
 
   std::shared_ptr<const TaskDescriptor> descriptor;
   std::shared_ptr<const std::string>
-      download;  // of the latest registration, while seeds may need it
+      download;                              // of the latest registration, while seeds may need it
+  std::shared_ptr<const std::string> trace;  // of the same; null: none
   TaskState state = TaskState::kPending;
   std::optional<uint64_t> content_length;
   bool length_assumed = false;  // nobody said it: an old child registered without one

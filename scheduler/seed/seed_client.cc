@@ -32,7 +32,14 @@ struct SeedClient::Impl : std::enable_shared_from_this<Impl> {
         group(executor) {}
 
   Co<void> Run(core::SeedTrigger trigger) {
-    absl::Status status = co_await Drain(trigger);
+    common::trace::Span span =
+        options.tracer.Start("trigger_seed", common::trace::SpanKind::kClient,
+                             common::trace::SpanContext::Unpack(trigger.trace));
+    span.SetText(common::trace::keys::kTaskId, trigger.task_id);
+    span.SetText("remote_host_id", trigger.host_id);
+    absl::Status status = co_await Drain(trigger, span.context());
+    span.SetStatus(status);
+    span.End();
     --running;
     if (scope.cancelled()) co_return;
     if (status.ok()) {
@@ -49,7 +56,7 @@ struct SeedClient::Impl : std::enable_shared_from_this<Impl> {
     on_ended(trigger, std::move(ended));
   }
 
-  Co<absl::Status> Drain(const core::SeedTrigger& trigger) {
+  Co<absl::Status> Drain(const core::SeedTrigger& trigger, common::trace::SpanContext of) {
     pb::DownloadTaskRequest request;
     if (!request.mutable_download()->ParseFromString(*trigger.download)) {
       co_return absl::InternalError("the download of a trigger does not parse");
@@ -65,7 +72,8 @@ struct SeedClient::Impl : std::enable_shared_from_this<Impl> {
                                      ::grpc::ClientReadReactor<pb::DownloadTaskResponse>* reactor) {
       stub->async()->DownloadTask(context, &request, reactor);
     };
-    const common::rpc::CallOptions call_options;
+    common::rpc::CallOptions call_options;
+    call_options.trace = of;
     std::unique_ptr<Reader> reader = Reader::Start(executor, call_options, starter);
     CancelScope limit(scope, options.timeout);
     while (true) {

@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "common/async/runtime.h"
 #include "common/rpc/channel_pool.h"
+#include "common/trace/tracer.h"
 #include "scheduler/core/decision.h"
 #include "scheduler/core/event.h"
 
@@ -21,6 +22,7 @@ class SeedClient {
   struct Options {
     std::string remote_ip;  // ours, told to the seed as the requester
     absl::Duration timeout = absl::Hours(10);
+    common::trace::Tracer tracer;
     size_t max_running = 10'000;  // beyond it a trigger fails at once
   };
   SeedClient(common::async::Executor executor, common::rpc::ChannelPool& channels, Options options,

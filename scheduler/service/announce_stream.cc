@@ -78,14 +78,22 @@ void AnnounceStream::OnMessage(Request request) {
     event.stream = id_;
     event.host = deps_.hosts->Find(request.host_id());
     event.extensions = extensions_;
+    bool is_new = false;
     {
       std::lock_guard lock(mutex_);
       labels_.task_type = event.task->type;
       if (request.task_id() != task_id_ || request.peer_id() != peer_id_) {
+        is_new = true;
         task_id_ = request.task_id();
         peer_id_ = request.peer_id();
         peer_ = core::PeerHandle();
       }
+    }
+    // What a peer has learned since, told as its register once more, is no question.
+    if (is_new) {
+      event.trace = BeginScheduling("schedule", request);
+    } else {
+      event.trace = stream_->info().trace.Pack();
     }
     return Post(shard, std::move(event));
   }
@@ -103,6 +111,7 @@ void AnnounceStream::OnMessage(Request request) {
       event->peer.handle = peer_;
     }
   }
+  if (call == PeerCall::kReschedule) BeginScheduling("reschedule", request);
   if (call == PeerCall::kPiece) {
     deps_.metrics->CountPiece(false, request.download_piece_finished_request().piece().length(),
                               labels);
@@ -170,6 +179,7 @@ void AnnounceStream::OnDone() {
     std::lock_guard lock(mutex_);
     shards = shards_;
   }
+  EndScheduling("none", 0, absl::CancelledError("the stream ended before an answer"));
   for (uint32_t shard : shards) deps_.shards->PostAlways(shard, core::StreamClosed{id_});
   deps_.metrics->StreamClosed();
   deps_.on_done(id_);
@@ -194,6 +204,29 @@ void AnnounceStream::Send(Response response) {
   if (absl::IsResourceExhausted(written)) stream_->Finish(std::move(written));
 }
 
+std::shared_ptr<const std::string> AnnounceStream::BeginScheduling(std::string_view name,
+                                                                   const Request& request) {
+  common::trace::Span span =
+      deps_.tracer.Start(name, common::trace::SpanKind::kServer, stream_->info().trace);
+  span.SetText(common::trace::keys::kHostId, request.host_id());
+  span.SetText(common::trace::keys::kTaskId, request.task_id());
+  span.SetText(common::trace::keys::kPeerId, request.peer_id());
+  std::shared_ptr<const std::string> packed = span.context().Pack();
+  const std::lock_guard lock(mutex_);
+  scheduling_ = std::move(span);
+  return packed;
+}
+
+void AnnounceStream::EndScheduling(std::string_view decision, int64_t parents,
+                                   const absl::Status& status) {
+  const std::lock_guard lock(mutex_);
+  if (!scheduling_.recording()) return;
+  scheduling_.SetText("decision", decision);
+  scheduling_.SetNumber("parents", parents);
+  scheduling_.SetStatus(status);
+  scheduling_.End();
+}
+
 // What was decided for whom, for people who ask why.
 void AnnounceStream::Explain(std::string_view decision, std::string_view detail) {
   if (!log::Enabled(log::Level::kDebug)) return;
@@ -204,6 +237,7 @@ void AnnounceStream::Explain(std::string_view decision, std::string_view detail)
 
 void AnnounceStream::SendEmpty() {
   Explain("empty", "");
+  EndScheduling("empty", 0, absl::OkStatus());
   Response response;
   response.mutable_empty_task_response();
   Send(std::move(response));
@@ -215,11 +249,13 @@ void AnnounceStream::SendParents(const core::CandidateParents& parents) {
     for (const core::PeerView& parent : parents.parents) names += parent.id + " ";
     Explain("parents", names);
   }
+  EndScheduling("parents", static_cast<int64_t>(parents.parents.size()), absl::OkStatus());
   Send(ParentsResponse(parents, extensions_ == 0));
 }
 
 void AnnounceStream::SendNeedBackToSource(std::string description) {
   Explain("back to source", description);
+  EndScheduling("back to source", 0, absl::OkStatus());
   Response response;
   response.mutable_need_back_to_source_response()->set_description(std::move(description));
   Send(std::move(response));
@@ -227,6 +263,7 @@ void AnnounceStream::SendNeedBackToSource(std::string description) {
 
 void AnnounceStream::SendMetadataOnly() {
   Explain("metadata only", "");
+  EndScheduling("metadata only", 0, absl::OkStatus());
   Response response;
   response.mutable_metadata_only_response();
   Send(std::move(response));
@@ -234,6 +271,7 @@ void AnnounceStream::SendMetadataOnly() {
 
 void AnnounceStream::End(absl::Status status) {
   Explain("end", status.ok() ? "OK" : common::status::MessageOf(status));
+  EndScheduling("end", 0, status);
   if (!status.ok()) {
     PeerLabels labels;
     {

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "common/rpc/stream.h"
+#include "common/trace/tracer.h"
 #include "proto/scheduler_v2.pb.h"
 #include "scheduler/core/decision.h"
 #include "scheduler/core/host_table.h"
@@ -30,6 +31,7 @@ class AnnounceStream final
     shard::ShardPool* shards = nullptr;
     const core::HostTable* hosts = nullptr;
     SchedulerMetrics* metrics = nullptr;
+    common::trace::Tracer tracer;
     std::function<void(core::StreamId)> on_done;  // the call is over
   };
 
@@ -59,6 +61,9 @@ class AnnounceStream final
   void Send(Response response);
   void EndIfDrained();
   void Explain(std::string_view decision, std::string_view detail);
+  // Of a question until its answer; the trace for the shard.
+  std::shared_ptr<const std::string> BeginScheduling(std::string_view name, const Request& request);
+  void EndScheduling(std::string_view decision, int64_t parents, const absl::Status& status);
 
   const core::StreamId id_;
   const std::shared_ptr<common::rpc::ServerStream<Response>> stream_;
@@ -74,7 +79,8 @@ class AnnounceStream final
   std::string peer_id_;
   core::PeerHandle peer_;
   PeerLabels labels_;
-  std::set<uint32_t> shards_;  // that have heard of this stream
+  common::trace::Span scheduling_;  // a question that is not answered yet
+  std::set<uint32_t> shards_;       // that have heard of this stream
 };
 
 }  // namespace dragonfly::scheduler::service

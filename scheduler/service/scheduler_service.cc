@@ -120,6 +120,7 @@ struct SchedulerService::Impl final : public Served {
           stream_deps.shards = deps.shards;
           stream_deps.hosts = deps.hosts;
           stream_deps.metrics = deps.metrics;
+          stream_deps.tracer = deps.tracer;
           stream_deps.on_done = [router = deps.router](core::StreamId id) {
             router->RemoveStream(id);
           };

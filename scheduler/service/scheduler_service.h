@@ -6,6 +6,7 @@
 #include "absl/time/time.h"
 #include "common/os/env.h"
 #include "common/telemetry/metrics.h"
+#include "common/trace/tracer.h"
 #include "scheduler/core/host_table.h"
 #include "scheduler/service/decision_router.h"
 #include "scheduler/service/scheduler_metrics.h"
@@ -31,6 +32,7 @@ class SchedulerService {
     // A seed peer's host came, changed or went. `done` (may be empty) is called when registers that
     // come from then on see it.
     std::function<void(std::function<void()> done)> on_seeds_changed;
+    common::trace::Tracer tracer;
     double request_rate_limit = 4000;  // unary calls and new streams, per second
   };
 

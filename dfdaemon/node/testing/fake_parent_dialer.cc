@@ -98,6 +98,7 @@ std::vector<FakeParentDialer::HandlePtr> FakeParentDialer::links() const {
 std::unique_ptr<ParentLink> FakeParentDialer::Open(Executor executor, common::id::TaskKey key,
                                                    core::ParentInfo parent,
                                                    std::vector<core::PieceNumber> interested,
+                                                   common::trace::SpanContext /*trace*/,
                                                    std::function<void(ParentNews)> on_news) {
   auto state = std::make_shared<State>(executor, std::move(key), std::move(parent),
                                        std::move(interested), std::move(on_news));

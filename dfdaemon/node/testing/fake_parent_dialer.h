@@ -38,6 +38,7 @@ class FakeParentDialer : public ParentDialer {
   std::unique_ptr<ParentLink> Open(common::async::Executor executor, common::id::TaskKey key,
                                    core::ParentInfo parent,
                                    std::vector<core::PieceNumber> interested,
+                                   common::trace::SpanContext trace,
                                    std::function<void(ParentNews)> on_news) override;
 
  private:

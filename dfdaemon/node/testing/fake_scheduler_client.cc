@@ -147,15 +147,16 @@ bool FakeSchedulerClient::KnowsLazyStat(const common::id::TaskKey&, uint32_t) co
   return knows_lazy_stat_;
 }
 
-Co<absl::Status> FakeSchedulerClient::DeleteTask(CancelScope& scope, common::id::TaskKey key) {
+Co<absl::Status> FakeSchedulerClient::DeleteTask(CancelScope& scope, common::id::TaskKey key,
+                                                 common::trace::SpanContext /*trace*/) {
   if (scope.cancelled()) co_return scope.status();
   const std::lock_guard lock(mutex_);
   deleted_.push_back(std::move(key));
   co_return absl::OkStatus();
 }
 
-Co<absl::StatusOr<std::string>> FakeSchedulerClient::StatTask(CancelScope& scope,
-                                                              common::id::TaskKey) {
+Co<absl::StatusOr<std::string>> FakeSchedulerClient::StatTask(
+    CancelScope& scope, common::id::TaskKey, common::trace::SpanContext /*trace*/) {
   if (scope.cancelled()) co_return scope.status();
   const std::lock_guard lock(mutex_);
   co_return stat_;

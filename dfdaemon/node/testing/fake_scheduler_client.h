@@ -77,9 +77,11 @@ class FakeSchedulerClient : public SchedulerClient {
   size_t count() const override { return count_; }
   bool KnowsLazyStat(const common::id::TaskKey& key, uint32_t attempt) const override;
   common::async::Co<absl::Status> DeleteTask(common::async::CancelScope& scope,
-                                             common::id::TaskKey key) override;
-  common::async::Co<absl::StatusOr<std::string>> StatTask(common::async::CancelScope& scope,
-                                                          common::id::TaskKey key) override;
+                                             common::id::TaskKey key,
+                                             common::trace::SpanContext trace) override;
+  common::async::Co<absl::StatusOr<std::string>> StatTask(
+      common::async::CancelScope& scope, common::id::TaskKey key,
+      common::trace::SpanContext trace) override;
 
  private:
   class Session;

@@ -111,13 +111,14 @@ class ParentDialerConformance : public ::testing::TestWithParam<ParentDialerPara
     const common::async::Executor executor = runtime_.executor(0);
     RunOn(executor, [&] {
       near->inside_open = true;
-      near->link =
-          world_->dialer().Open(executor, Key(), parent, {0, 1, 2}, [=](const ParentNews& news) {
-            if (near->inside_open) near->told_inside_open = true;
-            if (!common::async::RunsHere(executor)) near->told_elsewhere = true;
-            if (destroy_when_told) near->link = nullptr;
-            near->news.Add(Describe(news));
-          });
+      near->link = world_->dialer().Open(executor, Key(), parent, {0, 1, 2}, {},
+                                         [=](const ParentNews& news) {
+                                           if (near->inside_open) near->told_inside_open = true;
+                                           if (!common::async::RunsHere(executor))
+                                             near->told_elsewhere = true;
+                                           if (destroy_when_told) near->link = nullptr;
+                                           near->news.Add(Describe(news));
+                                         });
       near->inside_open = false;
     });
     return near;

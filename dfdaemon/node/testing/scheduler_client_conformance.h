@@ -309,8 +309,8 @@ TEST_P(SchedulerClientConformance, CallsOfACancelledScopeEndWithItsStatus) {
                       absl::Status* out_stat) -> common::async::Co<void> {
     common::async::CancelScope scope(executor, absl::InfiniteDuration());
     scope.Cancel(absl::CancelledError("the caller went away"));
-    *out = co_await client->DeleteTask(scope, Key('a'));
-    auto answer = co_await client->StatTask(scope, Key('a'));
+    *out = co_await client->DeleteTask(scope, Key('a'), common::trace::SpanContext());
+    auto answer = co_await client->StatTask(scope, Key('a'), common::trace::SpanContext());
     *out_stat = answer.status();
   };
   common::async::RunToEnd(runtime_.executor(1), [&] {

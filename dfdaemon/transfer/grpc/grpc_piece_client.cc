@@ -179,6 +179,7 @@ async::Co<absl::Status> GrpcPieceClient::Exchange::Ask() {
   if (!share.ok()) co_return share.status();
   share_ = std::move(*share);
   common::rpc::CallOptions call;
+  call.trace = request_.trace;
   call.timeout = absl::InfiniteDuration();  // how long a piece may take is the scope's business
   ::grpc::GenericStub stub(impl_.channels.Get(parent_));
   const std::string method = MethodOf(request_.key.kind);

@@ -214,12 +214,13 @@ class Daemon(Node):
 class Download:
     """A dfget that runs or has run."""
 
-    def __init__(self, daemon, url, output, arguments):
+    def __init__(self, daemon, url, output, arguments, env=None):
         self.output = pathlib.Path(output)
         self._out = tempfile.TemporaryFile()
         self._err = tempfile.TemporaryFile()
         command = [BIN_DIR / "dfget", url, "-O", output, "-e", daemon.socket, "--no-progress", "--json", *arguments]
         self.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._err,
+                                      env={**os.environ, **(env or {})},
                                       preexec_fn=die_with_parent)
 
     def running(self):
@@ -320,10 +321,10 @@ class Cluster:
             if daemon.process is not None and daemon.process.running():
                 daemon.wait_log("schedulers healthy=[0-9[]", seconds)
 
-    def dfget(self, daemon, url, name="out", *arguments, wait=120):
+    def dfget(self, daemon, url, name="out", *arguments, wait=120, env=None):
         """Downloads to DAEMON's folder / NAME. With wait=None it runs in the background."""
         output = name if str(name).startswith(("/", "-")) else daemon.dir / name
-        download = Download(daemon, url, output, arguments)
+        download = Download(daemon, url, output, arguments, env)
         return download if wait is None else download.wait(wait)
 
     def close(self):

@@ -139,6 +139,7 @@ class PyOrigin:
         self.content = {}
         self.sent = 0
         self.requests = collections.Counter()
+        self.headers = []  # of every request, names in lower case
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._budget_at = time.monotonic()
@@ -185,9 +186,10 @@ class PyOrigin:
             self._ended.wait(wait)
 
     def _serve(self, request, with_body):
-        _, how, name = request.path.split("/", 2)
+        _, how, name = request.path.partition("?")[0].split("/", 2)
         with self._lock:
             self.requests[request.command] += 1
+            self.headers.append({name.lower(): value for name, value in request.headers.items()})
         body = self.content.get(name)
         if body is None:
             request.send_error(404)

@@ -59,7 +59,8 @@ void RestFixture::Start() {
                          MakeJwt(),
                          Hasher(),
                          *auth::AccessTokenSealer::Create(auth::Secret(std::string(32, 's'))),
-                         [this] { ++cluster_changes_; }};
+                         [this] { ++cluster_changes_; },
+                         tracer_};
   rest_ = std::make_unique<RestService>(std::move(deps), options_);
   common::net::Endpoint at;
   at.ip = common::net::IpAddress::V4({127, 0, 0, 1});

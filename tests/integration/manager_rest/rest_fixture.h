@@ -14,6 +14,7 @@
 #include "common/http/server.h"
 #include "common/os/env.h"
 #include "common/telemetry/metrics.h"
+#include "common/trace/tracer.h"
 #include "manager/rest/rest_service.h"
 #include "manager/store/store.h"
 
@@ -61,6 +62,7 @@ class RestFixture : public ::testing::Test {
   common::http::HttpServer::Options server_options_ = RestService::ServerOptions();
   size_t pool_threads_ = 4;
   size_t pool_queue_ = 100;
+  common::trace::Tracer tracer_;  // off
   void Start();
 
   struct Request {

@@ -41,7 +41,8 @@ TestManager::TestManager(std::shared_ptr<store::sql::Dialect> database, Options 
   cache_ = std::make_unique<cache::ClusterCache>(runtime_->executor(0), *store_, *pool_, clock,
                                                  registry_, options.cache);
   service_ = std::make_unique<ManagerService>(
-      ManagerService::Deps{*store_, *pool_, runtime_->executor(0), clock, registry_, *cache_},
+      ManagerService::Deps{*store_, *pool_, runtime_->executor(0), clock, registry_, *cache_,
+                           options.tracer},
       options.service);
   common::rpc::ServerOptions server;
   server.listen = {{common::net::IpAddress::V4({127, 0, 0, 1}), 0}};

@@ -35,6 +35,7 @@ class TestManager {
     ServiceOptions service;
     cache::ClusterCache::Options cache;
     std::shared_ptr<common::crypto::TlsSource> tls;
+    common::trace::Tracer tracer = {};
     size_t pool_threads = 4;
     size_t pool_queue = 256;
   };

@@ -20,6 +20,12 @@ using common::status::ErrorReason;
 using common::status::ReasonOf;
 namespace wire = ::dfdaemon::v2;
 
+// Of the download that asks: told to the parent with every call.
+common::trace::SpanContext TraceOfTest() {
+  return *common::trace::SpanContext::Parse(
+      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "vendor=x");
+}
+
 // A parent that has the pieces it is asked for, until told otherwise.
 class TestParent final : public ParentOfAllKinds<TestParent> {
  public:
@@ -39,6 +45,7 @@ class TestParent final : public ParentOfAllKinds<TestParent> {
         context, request, options,
         [this](std::shared_ptr<common::rpc::ServerStream<Resp>> stream, const Req& wanted) {
           EXPECT_EQ(wanted.host_id(), "me");
+          EXPECT_EQ(stream->info().trace, TraceOfTest());
           for (const uint32_t number : wanted.interested_piece_numbers()) {
             Resp response;
             response.set_number(number);
@@ -58,6 +65,7 @@ class TestParent final : public ParentOfAllKinds<TestParent> {
         context, request, common::rpc::StreamOptions(),
         [](std::shared_ptr<common::rpc::ServerStream<::common::v2::Host>> stream,
            const wire::SyncHostRequest&) {
+          EXPECT_EQ(stream->info().trace, TraceOfTest());
           ::common::v2::Host host;
           host.mutable_network()->set_max_tx_bandwidth(1000);
           host.mutable_network()->set_tx_bandwidth(10);
@@ -135,7 +143,7 @@ class ParentDialerTest : public ::testing::TestWithParam<TaskKind> {
     key.kind = GetParam();
     key.id = std::string(64, 'a');
     OnExecutor([&] {
-      link_ = dialer_->Open(runtime_.executor(0), key, parent, std::move(wanted),
+      link_ = dialer_->Open(runtime_.executor(0), key, parent, std::move(wanted), TraceOfTest(),
                             [news](ParentNews each) { news->Add(std::move(each)); });
     });
     return news;

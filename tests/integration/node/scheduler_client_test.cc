@@ -347,7 +347,7 @@ TEST_F(SchedulerClientTest, AsksForTheTaskAsItsSchedulerSeesIt) {
                       common::id::TaskKey key,
                       std::optional<absl::StatusOr<std::string>>* out) -> Co<void> {
     CancelScope scope(executor, absl::Seconds(30));
-    out->emplace(co_await client->StatTask(scope, key));
+    out->emplace(co_await client->StatTask(scope, key, common::trace::SpanContext()));
   };
   common::async::RunToEnd(runtime_.executor(1), [&] {
     return ask(client_.get(), runtime_.executor(1), Wanted().key, &result);

@@ -98,12 +98,15 @@ TEST_F(StreamTest, TraceContextAndPeerReachTheHandler) {
   Run([&]() -> async::Co<void> {
     async::CancelScope scope(executor(), absl::Seconds(30));
     CallOptions options;
-    options.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    options.trace = *trace::SpanContext::Parse(
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "vendor=a,other=b");
     auto call = Announce(options);
     absl::Status finished = co_await call->Finished(scope);
     EXPECT_TRUE(finished.ok()) << finished;
   });
-  EXPECT_EQ(seen.traceparent, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  EXPECT_EQ(seen.trace,
+            *trace::SpanContext::Parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                                       "vendor=a,other=b"));
   EXPECT_TRUE(seen.peer.starts_with("ipv4:127.0.0.1:")) << seen.peer;
   EXPECT_FALSE(seen.credentials.has_value());
   EXPECT_EQ(seen.deadline, absl::InfiniteFuture());

@@ -4,7 +4,6 @@
 
 #include "common/telemetry/metrics.h"
 #include "common/telemetry/process_metrics.h"
-#include "common/telemetry/trace.h"
 
 namespace dragonfly::common::telemetry {
 namespace {
@@ -45,33 +44,6 @@ TEST(ProcessUsage, KnowsThisProcess) {
   EXPECT_GE(usage.peak_resident_bytes, usage.resident_bytes);
   EXPECT_GE(usage.open_descriptors, 3U);
   EXPECT_GE(usage.threads, 1U);
-}
-
-TEST(TraceContext, ParsesAndPrintsTheW3cForm) {
-  const std::string text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-  const std::optional<TraceContext> context = TraceContext::Parse(text);
-  ASSERT_TRUE(context.has_value());
-  EXPECT_TRUE(context->sampled);
-  EXPECT_EQ(context->ToString(), text);
-}
-
-TEST(TraceContext, RefusesWhatIsNot) {
-  for (const char* text : {"", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
-                           "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-                           "00-00000000000000000000000000000000-b7ad6b7169203331-01",
-                           "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
-                           "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
-                           "00-0af7651916cd43dd8448eb211c80319c_b7ad6b7169203331-01"}) {
-    EXPECT_FALSE(TraceContext::Parse(text).has_value()) << text;
-  }
-}
-
-TEST(TraceContext, AChildStaysInItsTrace) {
-  os::Env& env = os::PosixEnv();
-  const TraceContext root = TraceContext::NewTrace(env);
-  const TraceContext child = root.Child(env);
-  EXPECT_EQ(child.trace_id, root.trace_id);
-  EXPECT_NE(child.span_id, root.span_id);
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 #include "common/digest/crc32.h"
 #include "common/digest/hasher.h"
 #include "common/os/env.h"
+#include "common/trace/testing/recorded_spans.h"
+#include "common/trace/tracer.h"
 #include "dfdaemon/node/testing/fake_parent_dialer.h"
 #include "dfdaemon/node/testing/fake_scheduler_client.h"
 #include "dfdaemon/source/testing/fake_source.h"
@@ -129,7 +131,10 @@ class EngineWorld : public ::testing::TestWithParam<TaskKind> {
     deps.dialer = &dialer_;
     deps.pieces = &pieces_;
     deps.sources = &sources_;
+    deps.tracer = tracer_;
     EngineOptions engine_options;
+    engine_options.host_id = "this-host";
+    engine_options.trace_to_origin = trace_to_origin_;
     engine_options.host_ip = "127.0.0.1";
     engine_options.hostname = "test";
     engine_options.core = core_options_;
@@ -202,6 +207,8 @@ class EngineWorld : public ::testing::TestWithParam<TaskKind> {
   std::unique_ptr<common::async::BlockingPool> pool_;
   std::string folder_;
   core::CoreOptions core_options_;
+  common::trace::Tracer tracer_;  // off unless a test says so, before Start
+  bool trace_to_origin_ = false;
   std::unique_ptr<storage::ContentStore> store_;
   std::shared_ptr<FakeSource> source_;
   source::SourceRegistry sources_;

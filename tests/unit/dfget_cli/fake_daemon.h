@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -45,6 +46,12 @@ class FakeDaemon final : public ::dfdaemon::v2::DfdaemonDownload::Service {
     std::lock_guard lock(mutex_);
     return request_;
   }
+  // What came beside it as metadata; empty: nothing.
+  std::string metadata(const std::string& name) const {
+    std::lock_guard lock(mutex_);
+    const auto found = metadata_.find(name);
+    return found == metadata_.end() ? std::string() : found->second;
+  }
   int calls() const {
     std::lock_guard lock(mutex_);
     return calls_;
@@ -77,6 +84,9 @@ class FakeDaemon final : public ::dfdaemon::v2::DfdaemonDownload::Service {
     {
       std::lock_guard lock(mutex_);
       request_ = *request;
+      for (const auto& [name, value] : context->client_metadata()) {
+        metadata_[std::string(name.data(), name.size())] = std::string(value.data(), value.size());
+      }
       context_ = context;
       ++calls_;
       changed_.notify_all();
@@ -100,6 +110,7 @@ class FakeDaemon final : public ::dfdaemon::v2::DfdaemonDownload::Service {
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   Request request_;
+  std::map<std::string, std::string> metadata_;
   ::grpc::ServerContext* context_ = nullptr;
   int calls_ = 0;
   bool cancelled_ = false;

@@ -67,6 +67,23 @@ TEST_F(ProgramTest, ADownloadSucceedsSilently) {
   EXPECT_EQ(child.err(), "") << "no progress where nobody looks";
 }
 
+TEST_F(ProgramTest, TheTraceOfTheEnvironmentIsHandedOn) {
+  const std::string parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  Serve(SendThree);
+  Child child(Arguments(), -1, {"TRACEPARENT=" + parent, "TRACESTATE=vendor=x"});
+  ASSERT_EQ(child.Wait(), 0) << child.err();
+  EXPECT_EQ(daemon_->metadata("traceparent"), parent) << "as it is: dfget makes no span of its own";
+  EXPECT_EQ(daemon_->metadata("tracestate"), "vendor=x");
+}
+
+TEST_F(ProgramTest, ATraceThatIsNoneIsLeftOut) {
+  Serve(SendThree);
+  Child child(Arguments(), -1, {"TRACEPARENT=nonsense", "TRACESTATE=vendor=x"});
+  ASSERT_EQ(child.Wait(), 0) << child.err();
+  EXPECT_EQ(daemon_->metadata("traceparent"), "");
+  EXPECT_EQ(daemon_->metadata("tracestate"), "");
+}
+
 TEST_F(ProgramTest, TheDaemonIsToldEverything) {
   Serve(SendThree);
   Child child(Arguments({"-H", "X-A: 1", "--tag", "t", "--application", "a", "--priority", "3",

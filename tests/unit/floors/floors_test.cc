@@ -29,6 +29,8 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"common/program", {"common/config", "common/log", "common/status", "common/version"}},
     {"common/telemetry", {"common/status", "common/os", "proto"}},
     {"common/async", {"common/status", "common/net", "common/log"}},
+    {"common/trace",
+     {"common/async", "common/log", "common/os", "common/status", "common/telemetry"}},
     {"common/crypto",
      {"common/async", "common/config", "common/digest", "common/net", "common/log", "common/status",
       "common/os"}},
@@ -38,7 +40,11 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"common/manager", {"common/status", "common/os", "common/net", "common/digest"}},
     {"common/rpc",
      {"common/crypto", "common/async", "common/net", "common/log", "common/status", "common/os",
-      "common/id", "common/telemetry", "common/digest", "common/limit", "proto"}},
+      "common/id", "common/telemetry", "common/digest", "common/limit", "common/trace", "proto"}},
+    {"common/otlp",
+     {"common/async", "common/config", "common/crypto", "common/http", "common/log", "common/os",
+      "common/rpc", "common/status", "common/telemetry", "common/trace", "common/version",
+      "proto"}},
 
     {"proto/rules", {"proto", "common/*"}},
 

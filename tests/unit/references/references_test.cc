@@ -10,6 +10,7 @@
 
 #include "common/config/schema.h"
 #include "common/telemetry/metrics.h"
+#include "common/trace/trace_metrics.h"
 #include "dfdaemon/app/config_schema.h"
 #include "dfdaemon/app/daemon_metrics.h"
 #include "dfdaemon/upload/upload_metrics.h"
@@ -129,13 +130,16 @@ TEST(References, Metrics) {
   dfdaemon::app::DaemonMetrics daemon_metrics(daemon, "/");
   dfdaemon::app::AddTransportMetrics(daemon, {});  // is not scraped
   dfdaemon::upload::UploadMetrics upload_metrics(daemon);
+  common::trace::TraceMetrics daemon_traces(daemon, "dragonfly_client");
   common::telemetry::Registry scheduling;
   scheduler::service::SchedulerMetrics scheduler_metrics(scheduling);
   scheduler::app::AddShardMetrics(scheduling, {});  // is not scraped
+  common::trace::TraceMetrics scheduler_traces(scheduling, "dragonfly_scheduler");
   common::telemetry::Registry managing;
   manager::service::ManagerMetrics manager_metrics(managing);
   manager::cache::CacheMetrics cache_metrics(managing);
   manager::rest::RestMetrics rest_metrics(managing);
+  common::trace::TraceMetrics manager_traces(managing, "dragonfly_manager");
   ExpectPage(
       "metrics.md",
       "# Metrics\n\nServed as text at `/metrics`, with the process's CPU seconds, memory and "
