@@ -108,7 +108,7 @@ const std::vector<std::pair<std::string, std::set<std::string>>> kDearHeaders = 
     {"cppconn/", {}},
     {"mysql_", {}},
     {"grpcpp/", {"common/rpc"}},
-    {"google/protobuf/", {"proto/rules", "dfdaemon/service"}},
+    {"google/protobuf/", {"proto/rules", "common/rpc", "dfdaemon/service"}},
 };
 
 fs::path Root() {
