@@ -29,11 +29,12 @@ if(CMAKE_BUILD_TYPE STREQUAL "Tsan")
   add_custom_target(tsan_tests)
 endif()
 
-# df_test(NAME [TSAN] [DEPS target...]): one GoogleTest program from every *.cc of this folder. Its results
+# df_test(NAME [TSAN [TSAN_WITHOUT pattern]] [DEPS target...]): one GoogleTest program from every *.cc of this folder. Its results
 # go to build/.../test-results/NAME.json, which tests/run.sh reads. TSAN: it uses no gRPC, whose library tells
-# ThreadSanitizer of hundreds of races that are none, so tests/run.sh --tsan runs it.
+# ThreadSanitizer of hundreds of races that are none, so tests/run.sh --tsan runs it. TSAN_WITHOUT: tests (as
+# --gtest_filter names them) that have one thread or repeat others, and would take minutes there.
 function(df_test name)
-  cmake_parse_arguments(arg "TSAN" "TIMEOUT" "DEPS" ${ARGN})
+  cmake_parse_arguments(arg "TSAN" "TIMEOUT;TSAN_WITHOUT" "DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   if(NOT sources)
     return()
@@ -57,6 +58,10 @@ function(df_test name)
       # A race ends the program with 66 after all tests have run; the first one found is not the only one.
       list(APPEND environment
         "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan/suppressions.txt:second_deadlock_stack=1")
+      if(arg_TSAN_WITHOUT)
+        list(APPEND environment "GTEST_FILTER=-${arg_TSAN_WITHOUT}")
+      endif()
+      math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * 3")
       add_dependencies(tsan_tests ${name})
     endif()
   endif()
