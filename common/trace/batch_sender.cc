@@ -82,7 +82,7 @@ struct BatchSender::Impl : std::enable_shared_from_this<Impl> {
       metrics->DroppedRejected(fate.rejected);
       metrics->DroppedFailed(fate.given_up);
     }
-    if (scope.cancelled()) return;
+    if (ending) return;
     if (!result.status.ok() && log::OncePerMinute("traces " + exporter->receiver())) {
       log::Warning("traces cannot be delivered", log::kv("receiver", exporter->receiver()),
                    log::kv("lost", fate.given_up), log::kv("again", result.retryable),
@@ -95,7 +95,7 @@ struct BatchSender::Impl : std::enable_shared_from_this<Impl> {
   }
 
   Co<void> Run() {
-    while (!scope.cancelled()) {
+    while (!ending && !scope.cancelled()) {
       const Batch* batch = Next(false);
       if (batch != nullptr) {
         co_await Send(scope, *batch);
@@ -106,11 +106,16 @@ struct BatchSender::Impl : std::enable_shared_from_this<Impl> {
     }
   }
 
-  // Everything once more, while there is time.
+  // What is on its way arrives, and then the rest goes, while there is time.
   Co<void> Flush(absl::Duration limit) {
-    scope.Cancel(absl::CancelledError("this process is stopping"));
+    const absl::Time until = clock.Now() + limit;
+    ending = true;
+    changed.NotifyAll();
+    async::Timer bound(executor);
+    bound.Arm(limit, [this] { scope.Cancel(absl::CancelledError("this process is stopping")); });
     co_await group.Join();
-    CancelScope last(executor, limit);
+    bound.Disarm();
+    CancelScope last(executor, std::max(until - clock.Now(), absl::ZeroDuration()));
     while (!last.cancelled()) {
       const Batch* batch = Next(true);
       if (batch == nullptr) break;
@@ -134,6 +139,7 @@ struct BatchSender::Impl : std::enable_shared_from_this<Impl> {
   CancelScope scope;
   async::TaskGroup group;
   async::Signal changed;
+  bool ending = false;
 };
 
 BatchSender::BatchSender(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}

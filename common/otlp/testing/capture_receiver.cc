@@ -11,7 +11,6 @@
 
 #include "common/async/runtime.h"
 #include "common/http/server.h"
-#include "common/rpc/tls.h"
 #include "proto/otlp_trace.grpc.pb.h"
 
 namespace dragonfly::common::otlp::testing {
@@ -96,6 +95,15 @@ async::Co<http::Reply> AnswerRequest(CaptureReceiver::State& state, http::Server
   co_return reply;
 }
 
+// As receivers of traces are: they show a certificate and ask for none.
+std::shared_ptr<::grpc::ServerCredentials> CredentialsOf(crypto::TlsSource* tls) {
+  if (tls == nullptr) return ::grpc::InsecureServerCredentials();
+  const auto material = tls->current();
+  ::grpc::SslServerCredentialsOptions options;
+  options.pem_key_cert_pairs.push_back({material->key_pem, material->cert_pem});
+  return ::grpc::SslServerCredentials(options);
+}
+
 }  // namespace
 
 struct CaptureReceiver::Impl {
@@ -112,10 +120,7 @@ CaptureReceiver::CaptureReceiver(std::shared_ptr<crypto::TlsSource> tls)
     : impl_(std::make_unique<Impl>()) {
   int port = 0;
   ::grpc::ServerBuilder builder;
-  builder.AddListeningPort(
-      "127.0.0.1:0",
-      tls == nullptr ? ::grpc::InsecureServerCredentials() : rpc::MakeServerCredentials(tls),
-      &port);
+  builder.AddListeningPort("127.0.0.1:0", CredentialsOf(tls.get()), &port);
   builder.RegisterService(&impl_->service);
   impl_->server = builder.BuildAndStart();
   impl_->grpc_endpoint = "127.0.0.1:" + std::to_string(port);

@@ -22,12 +22,10 @@ TEST(Trace, ACallIsASpanOfItsCallersTrace) {
   {
     ::grpc::ClientContext context;
     common::rpc::AddTrace(context, *parent);
-    pb::ListApplicationsResponse answer;
-    pb::ListApplicationsRequest request;
-    request.set_source_type(pb::SCHEDULER_SOURCE);
-    request.set_hostname("s1");
-    request.set_ip("10.0.0.1");
-    ASSERT_TRUE(manager.stub().ListApplications(&context, request, &answer).ok());
+    pb::Scheduler answer;
+    const ::grpc::Status made =
+        manager.stub().UpdateScheduler(&context, SchedulerOf("s1"), &answer);
+    ASSERT_TRUE(made.ok()) << made.error_message();
   }
   {
     ::grpc::ClientContext context;
@@ -42,7 +40,7 @@ TEST(Trace, ACallIsASpanOfItsCallersTrace) {
               ::grpc::StatusCode::NOT_FOUND);
   }
   manager.End();
-  const auto good = spans->Named("manager.v2.Manager/ListApplications");
+  const auto good = spans->Named("manager.v2.Manager/UpdateScheduler");
   ASSERT_EQ(good.size(), 1U);
   EXPECT_EQ(good[0]->parent_id, parent->span_id());
   EXPECT_EQ(good[0]->kind, common::trace::SpanKind::kServer);
