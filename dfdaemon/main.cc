@@ -14,7 +14,7 @@ namespace {
 
 namespace log = common::log;
 
-class Dfdaemon final : public common::program::Service {
+class Dfdaemon final : public common::program::ApplicationService<app::Application> {
  public:
   About about() const override {
     return {.name = "dfdaemon",
@@ -58,24 +58,17 @@ class Dfdaemon final : public common::program::Service {
     if (!parsed.ok()) return parsed;
     return options;
   }
-  absl::Status Start() override {
-    auto started = app::Application::Start(config_, dynconfig_);
-    if (!started.ok()) return started.status();
-    application_ = *std::move(started);
-    return absl::OkStatus();
-  }
-  void Shutdown(absl::Duration grace) override {
-    application_->Shutdown(grace);
-    application_ = nullptr;
-  }
 
  private:
+  absl::StatusOr<std::unique_ptr<app::Application>> Make() override {
+    return app::Application::Start(config_, dynconfig_);
+  }
+
   app::Config config_;
   std::string dynconfig_ = "/etc/dragonfly/dynconfig.yaml";
   std::string log_level_ = "info";
   std::string log_dir_ = "/var/log/dragonfly/dfdaemon";
   size_t log_max_files_ = 6;
-  std::unique_ptr<app::Application> application_;
 };
 
 }  // namespace

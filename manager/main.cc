@@ -19,7 +19,7 @@ std::string FromEnvironment(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-class Manager final : public common::program::Service {
+class Manager final : public common::program::ApplicationService<app::Application> {
  public:
   About about() const override {
     return {.name = "manager",
@@ -33,30 +33,24 @@ class Manager final : public common::program::Service {
   absl::StatusOr<common::log::Options> LogOptions() override {
     return common::program::LogOptionsOf(config_.log);
   }
-  absl::Status Start() override {
+
+ private:
+  absl::StatusOr<std::unique_ptr<app::Application>> Make() override {
     app::FirstAccounts first;
     first.root_password = FromEnvironment("DRAGONFLY_INITIAL_ROOT_PASSWORD");
     first.access_token = FromEnvironment("DRAGONFLY_PAT");
-    auto started = app::Application::Start(config_, first);
-    if (!started.ok()) return started.status();
-    application_ = *std::move(started);
-    // To the terminal and not to the log, which many may read and which is kept.
-    if (!application_->root_password().empty()) {
-      std::fprintf(stderr,
-                   "manager: first start: the user root has the password %s\n"
-                   "manager: it is not shown again; change it after signing in\n",
-                   application_->root_password().c_str());
-    }
-    return absl::OkStatus();
+    return app::Application::Start(config_, first);
   }
-  void Shutdown(absl::Duration grace) override {
-    application_->Shutdown(grace);
-    application_ = nullptr;
+  // To the terminal and not to the log, which many may read and which is kept.
+  void Started(const app::Application& application) override {
+    if (application.root_password().empty()) return;
+    std::fprintf(stderr,
+                 "manager: first start: the user root has the password %s\n"
+                 "manager: it is not shown again; change it after signing in\n",
+                 application.root_password().c_str());
   }
 
- private:
   app::Config config_;
-  std::unique_ptr<app::Application> application_;
 };
 
 }  // namespace

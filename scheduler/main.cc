@@ -13,7 +13,7 @@
 namespace dragonfly::scheduler {
 namespace {
 
-class Scheduler final : public common::program::Service {
+class Scheduler final : public common::program::ApplicationService<app::Application> {
  public:
   About about() const override {
     return {.name = "scheduler",
@@ -35,22 +35,15 @@ class Scheduler final : public common::program::Service {
   absl::StatusOr<common::log::Options> LogOptions() override {
     return common::program::LogOptionsOf(config_.log);
   }
-  absl::Status Start() override {
-    auto started = app::Application::Start(config_, dynconfig_, strict_);
-    if (!started.ok()) return started.status();
-    application_ = *std::move(started);
-    return absl::OkStatus();
-  }
-  void Shutdown(absl::Duration grace) override {
-    application_->Shutdown(grace);
-    application_ = nullptr;
-  }
 
  private:
+  absl::StatusOr<std::unique_ptr<app::Application>> Make() override {
+    return app::Application::Start(config_, dynconfig_, strict_);
+  }
+
   app::Config config_;
   std::string dynconfig_ = "/etc/dragonfly/dynconfig.yaml";
   bool strict_ = false;
-  std::unique_ptr<app::Application> application_;
 };
 
 }  // namespace

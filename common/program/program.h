@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -52,6 +54,30 @@ class Service {
   virtual absl::Status Start() = 0;
   // Called after Start has returned OK; ends what runs within about `grace`.
   virtual void Shutdown(absl::Duration grace) = 0;
+};
+
+// A service that is an Application: Start makes it, and Shutdown ends it.
+template <typename Application>
+class ApplicationService : public Service {
+ public:
+  absl::Status Start() final {
+    absl::StatusOr<std::unique_ptr<Application>> made = Make();
+    if (!made.ok()) return made.status();
+    application_ = *std::move(made);
+    Started(*application_);
+    return absl::OkStatus();
+  }
+  void Shutdown(absl::Duration grace) final {
+    application_->Shutdown(grace);
+    application_ = nullptr;
+  }
+
+ protected:
+  virtual absl::StatusOr<std::unique_ptr<Application>> Make() = 0;
+  virtual void Started(const Application& /*application*/) {}
+
+ private:
+  std::unique_ptr<Application> application_;
 };
 
 // The life of a process: command line, configuration, log, Start, a signal, Shutdown. Returns the

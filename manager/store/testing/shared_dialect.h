@@ -6,13 +6,13 @@
 #include <utility>
 
 #include "common/status/reason.h"
-#include "manager/store/sql/dialect.h"
+#include "manager/store/testing/forwarding_dialect.h"
 
 namespace dragonfly::manager::store::testing {
 
 // Another Dialect's database for several stores. It can lose all its connections at once, as when
 // a server is restarted: those made before answer UNAVAILABLE from then on.
-class SharedDialect final : public sql::Dialect {
+class SharedDialect final : public ForwardingDialect {
  public:
   struct Switch {
     std::atomic<int> generation{0};
@@ -21,35 +21,14 @@ class SharedDialect final : public sql::Dialect {
     void LoseConnections() { ++generation; }
   };
   SharedDialect(std::shared_ptr<sql::Dialect> inner, std::shared_ptr<Switch> its)
-      : inner_(std::move(inner)), switch_(std::move(its)) {}
-
-  std::string_view name() const override { return inner_->name(); }
-  absl::StatusOr<std::unique_ptr<sql::Connection>> Connect() override {
-    absl::StatusOr<std::unique_ptr<sql::Connection>> made = inner_->Connect();
-    if (!made.ok()) return made.status();
-    ++switch_->connected;
-    return std::unique_ptr<sql::Connection>(std::make_unique<Losable>(*std::move(made), switch_));
-  }
-  std::string GeneratedKey() const override { return inner_->GeneratedKey(); }
-  std::string KeyReference() const override { return inner_->KeyReference(); }
-  std::string Text(size_t max_characters) const override { return inner_->Text(max_characters); }
-  std::string Timestamp() const override { return inner_->Timestamp(); }
-  std::string TimestampSeconds() const override { return inner_->TimestampSeconds(); }
-  std::string TableOptions() const override { return inner_->TableOptions(); }
-  std::string_view ColumnsQuery() const override { return inner_->ColumnsQuery(); }
-  std::string_view IndexesQuery() const override { return inner_->IndexesQuery(); }
-  absl::Status LockSchema(sql::Connection& connection, absl::Duration wait) override {
-    return inner_->LockSchema(connection, wait);
-  }
-  absl::Status UnlockSchema(sql::Connection& connection, bool keep) override {
-    return inner_->UnlockSchema(connection, keep);
-  }
-  std::string OnConflictUpdate(std::span<const std::string> key,
-                               std::span<const std::string> columns) const override {
-    return inner_->OnConflictUpdate(key, columns);
-  }
+      : ForwardingDialect(std::move(inner)), switch_(std::move(its)) {}
 
  private:
+  std::unique_ptr<sql::Connection> Wrap(std::unique_ptr<sql::Connection> made) override {
+    ++switch_->connected;
+    return std::make_unique<Losable>(std::move(made), switch_);
+  }
+
   class Losable final : public sql::Connection {
    public:
     Losable(std::unique_ptr<sql::Connection> inner, std::shared_ptr<Switch> its)
@@ -77,7 +56,6 @@ class SharedDialect final : public sql::Dialect {
     const int made_in_;
   };
 
-  const std::shared_ptr<sql::Dialect> inner_;
   const std::shared_ptr<Switch> switch_;
 };
 

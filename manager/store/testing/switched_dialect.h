@@ -10,12 +10,12 @@
 #include <utility>
 
 #include "common/status/reason.h"
-#include "manager/store/sql/dialect.h"
+#include "manager/store/testing/forwarding_dialect.h"
 
 namespace dragonfly::manager::store::testing {
 
 // Another Dialect's database that can be away, or slow, and that counts statements.
-class Switched final : public sql::Dialect {
+class Switched final : public ForwardingDialect {
  public:
   struct Switch {
     std::atomic<bool> away{false};
@@ -23,33 +23,13 @@ class Switched final : public sql::Dialect {
     std::atomic<int> statements{0};
   };
   Switched(std::shared_ptr<sql::Dialect> inner, std::shared_ptr<Switch> its)
-      : inner_(std::move(inner)), switch_(std::move(its)) {}
-  std::string_view name() const override { return inner_->name(); }
-  absl::StatusOr<std::unique_ptr<sql::Connection>> Connect() override {
-    auto made = inner_->Connect();
-    if (!made.ok()) return made.status();
-    return std::unique_ptr<sql::Connection>(std::make_unique<Through>(*std::move(made), switch_));
-  }
-  std::string GeneratedKey() const override { return inner_->GeneratedKey(); }
-  std::string KeyReference() const override { return inner_->KeyReference(); }
-  std::string Text(size_t max_characters) const override { return inner_->Text(max_characters); }
-  std::string Timestamp() const override { return inner_->Timestamp(); }
-  std::string TimestampSeconds() const override { return inner_->TimestampSeconds(); }
-  std::string TableOptions() const override { return inner_->TableOptions(); }
-  std::string_view ColumnsQuery() const override { return inner_->ColumnsQuery(); }
-  std::string_view IndexesQuery() const override { return inner_->IndexesQuery(); }
-  absl::Status LockSchema(sql::Connection& connection, absl::Duration wait) override {
-    return inner_->LockSchema(connection, wait);
-  }
-  absl::Status UnlockSchema(sql::Connection& connection, bool keep) override {
-    return inner_->UnlockSchema(connection, keep);
-  }
-  std::string OnConflictUpdate(std::span<const std::string> key,
-                               std::span<const std::string> columns) const override {
-    return inner_->OnConflictUpdate(key, columns);
-  }
+      : ForwardingDialect(std::move(inner)), switch_(std::move(its)) {}
 
  private:
+  std::unique_ptr<sql::Connection> Wrap(std::unique_ptr<sql::Connection> made) override {
+    return std::make_unique<Through>(std::move(made), switch_);
+  }
+
   class Through final : public sql::Connection {
    public:
     Through(std::unique_ptr<sql::Connection> inner, std::shared_ptr<Switch> its)
@@ -75,7 +55,7 @@ class Switched final : public sql::Dialect {
     const std::unique_ptr<sql::Connection> inner_;
     const std::shared_ptr<Switch> switch_;
   };
-  const std::shared_ptr<sql::Dialect> inner_;
+
   const std::shared_ptr<Switch> switch_;
 };
 

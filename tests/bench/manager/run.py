@@ -15,19 +15,11 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3]))
 
+from tests.e2e.lib.process import usage  # noqa: E402 (found by the line above)
+
 SIZES = {"full": {"members": 5000, "clusters": 10, "lists": 10_000, "seconds": 60, "core": 0.25},
          "ci": {"members": 500, "clusters": 10, "lists": 1000, "seconds": 10, "core": 0.10}}
 BAR_BYTES = 256 << 20
-
-
-def usage(pid):
-    """(CPU seconds, resident anonymous bytes) of a process."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return cpu, int(line.split()[1]) * 1024
-    return cpu, 0
 
 
 def cores(pid, wait):

@@ -17,6 +17,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3]))
 
+from tests.e2e.lib.process import usage  # noqa: E402 (found by the line above)
+
 FILE_BYTES = 10 * 1024
 BAR_MS = 10.0
 
@@ -25,16 +27,6 @@ def quantiles(values):
     ordered = sorted(values)
     at = lambda share: ordered[min(len(ordered) - 1, int(share * len(ordered)))]
     return {"p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "max": ordered[-1], "min": ordered[0]}
-
-
-def usage(pid):
-    """(CPU seconds, resident anonymous bytes) of a process."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return cpu, int(line.split()[1]) * 1024
-    return cpu, 0
 
 
 def probe(binaries, daemon, urls):

@@ -112,5 +112,15 @@ class Process:
         self._log.close()
 
 
+def usage(pid):
+    """(CPU seconds, resident anonymous bytes) of a process."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return cpu, int(line.split()[1]) * 1024
+    return cpu, 0
+
+
 def tail(text, lines=40):
     return "\n".join(text.splitlines()[-lines:])
