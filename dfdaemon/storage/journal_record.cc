@@ -74,7 +74,8 @@ class Reader {
       return "";
     }
     std::string text(size, '\0');
-    std::memcpy(text.data(), bytes_.data(), size);
+    // A record that was cut has no bytes left, and memcpy takes no null pointer.
+    if (size > 0) std::memcpy(text.data(), bytes_.data(), size);
     bytes_ = bytes_.subspan(size);
     return text;
   }

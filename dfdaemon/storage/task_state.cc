@@ -517,6 +517,12 @@ absl::Status TaskState::SyncContent() {
   }
   if (file == nullptr) return absl::OkStatus();
   absl::Status synced = file->SyncData();
+  // The name, too: what a durable record speaks of is to be found.
+  const std::string folder = path_.substr(0, path_.rfind('/'));
+  if (synced.ok()) synced = journal_.env().SyncDirectory(folder);
+  if (synced.ok()) {
+    synced = journal_.env().SyncDirectory(folder.substr(0, folder.rfind('/')));
+  }
   if (!synced.ok()) {
     std::lock_guard lock(mutex_);
     dirty_ = true;

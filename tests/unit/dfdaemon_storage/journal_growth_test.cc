@@ -133,6 +133,23 @@ TEST(JournalGrowth, WritersGoOnWhileItIsWrittenAnew) {
   std::filesystem::remove_all(dir);
 }
 
+// The first task of a kind and of a folder: neither name is on the disk before it is synced.
+TEST(JournalGrowth, Sec_P3_WhatWasSyncedIsFoundAfterAPowerFailure) {
+  common::os::SimulatedEnv env;
+  {
+    const auto store = OpenIn(env, uint64_t{8} << 20);
+    auto task = store->Create(NumberedKey(1), CreateFor(kPiece, 2 * kPiece));
+    ASSERT_TRUE(task.ok());
+    ASSERT_TRUE(WritePiece(**task, 1, kPiece, 'p').ok());
+    ASSERT_TRUE(store->Sync().ok());
+  }
+  env.Crash(common::os::SimulatedEnv::Unsynced::kLost);
+  const auto store = OpenIn(env, uint64_t{8} << 20);
+  auto task = store->Find(NumberedKey(1));
+  ASSERT_TRUE(task.ok());
+  EXPECT_EQ(*ServePiece(**task, 1), BytesOf(kPiece, kPiece, 'p'));
+}
+
 // Reads and hashes are counted, so that "was it checked again?" can be asked.
 TEST(JournalGrowth, WhatWasSyncedIsTrustedAlthoughOthersWroteMeanwhile) {
   common::os::SimulatedEnv env;
