@@ -2,6 +2,7 @@
 import urllib.error
 
 from tests.e2e.lib.cluster import MIB, ClusterTest, by_size
+from tests.e2e.lib.mariadb import MariaDb
 from tests.e2e.lib.origin import NginxOrigin
 from tests.e2e.lib.process import wait_until
 
@@ -70,6 +71,38 @@ class OneCluster(Managed):
             self.download_on_all(cluster, origin, f"f{k}", 2 * MIB)
             cluster.manager.start()
             self.assertHeard(cluster.manager, 1)
+
+
+class WithMariaDb(Managed):
+    def test_everything_goes_on_while_the_database_is_away_and_when_it_is_back(self):
+        database = MariaDb()
+        self.addCleanup(database.close)
+        cluster = self.cluster(peers=2, manager=True, start=False)
+        cluster.manager.override = database.config()
+        cluster.start()
+        manager = cluster.manager
+        origin = self.origin(NginxOrigin)
+        self.download_on_all(cluster, origin, "a", 9 * MIB)
+        self.assertHeard(manager, 1)
+
+        database.kill()
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            manager.api("GET", "/schedulers")
+        self.assertEqual(refused.exception.code, 503)
+        self.assertTrue(manager.healthy())
+        # A node that starts now is told of the schedulers as of before.
+        peer = cluster.peers[0]
+        self.assertEqual(peer.stop(), 0)
+        (peer.data / "schedulers.saved").unlink()
+        before = peer.log().count("schedulers healthy=")
+        peer.start()
+        wait_until(lambda: peer.log().count("schedulers healthy=") > before, 20, "it has a scheduler")
+        self.download_on_all(cluster, origin, "b", 9 * MIB)
+
+        database.start()
+        self.assertHeard(manager, 1)
+        self.assertEqual(manager.make_cluster("second"), 2)
+        self.download_on_all(cluster, origin, "c", 9 * MIB)
 
 
 class TwoClusters(Managed):
