@@ -5,27 +5,41 @@ import struct
 import threading
 
 from tests.e2e.lib.authority import Authority
-from tests.e2e.lib.cluster import MIB, ClusterTest, by_size
+from tests.e2e.lib.cluster import MIB, ClusterTest, by_size, merged
 from tests.e2e.lib.origin import NginxOrigin
 from tests.e2e.lib.process import wait_until
 
 
 class Tls(ClusterTest):
-    def secured(self, peers=2, start=True):
+    def secured(self, peers=2, start=True, manager=None):
         """A cluster whose nodes all have certificates of one authority."""
-        cluster = self.cluster(peers=peers, start=False)
+        cluster = self.cluster(peers=peers, start=False, manager=manager)
         cluster.authority = Authority(cluster.dir / "authority")
         for scheduler in cluster.schedulers:
             tls = cluster.authority.issue(scheduler.dir / "tls")
-            scheduler.override = {"server": {"tls": tls}, "seedPeer": {"tls": tls}}
+            scheduler.override = merged(scheduler.override, {
+                "server": {"tls": tls}, "seedPeer": {"tls": tls}, "manager": {"tls": tls} if manager else {}})
         for daemon in cluster.daemons:
             self.secure(daemon, cluster.authority)
+        if manager:
+            self.secure_manager(cluster)
         return cluster.start() if start else cluster
 
     @staticmethod
     def secure(daemon, authority):
         tls = authority.issue(daemon.dir / "tls")
-        daemon.override = {"scheduler": tls, "upload": {"server": tls, "client": tls}}
+        daemon.override = merged(daemon.override, {"scheduler": tls, "upload": {"server": tls, "client": tls}})
+
+    @staticmethod
+    def secure_manager(cluster):
+        manager = cluster.manager
+        tls = cluster.authority.issue(manager.dir / "tls")
+        manager.override = {"server": {"grpc": {"tls": tls},
+                                       "rest": {"tls": {"cert": tls["cert"], "key": tls["key"]}}}}
+        manager.scheme = "https"
+        for daemon in cluster.daemons:
+            address = f"https://{manager.at('grpc')}"
+            daemon.override = merged(daemon.override, {"manager": {"addr": address, **daemon.override["scheduler"]}})
 
     def test_the_main_job(self):
         origin = self.origin(NginxOrigin)
@@ -97,6 +111,18 @@ class Tls(ClusterTest):
         self.assertGreater(len(rotations), 1)
         self.assertLessEqual(origin.bytes(), 1.02 * sum(5 * MIB + k for k in range(20)))
         cluster.peers[0].wait_log("new TLS files are in force")
+
+    def test_with_a_manager(self):
+        cluster = self.secured(manager=True)
+        origin = self.origin(NginxOrigin)
+        size = 9 * MIB
+        digest = origin.put("f", size)
+        for download in [cluster.dfget(peer, origin.url("f"), wait=None) for peer in cluster.peers]:
+            self.assertDone(download.wait(), digest)
+        self.assertLessEqual(origin.bytes(), size * 1.02)
+        [row] = cluster.manager.api("GET", "/schedulers")
+        self.assertEqual(row["state"], "active")
+        self.assertNotIn("plaintext", cluster.manager.log())
 
     def test_a_stranger_reads_the_origin_and_says_what_is_wrong(self):
         origin = self.origin(NginxOrigin)

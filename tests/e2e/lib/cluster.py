@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import ssl
 import subprocess
 import tempfile
 import unittest
@@ -42,6 +43,7 @@ class Node:
         self.process = None
         self.override = {}
         self.environment = {}
+        self.scheme = "http"  # of its health and metrics
         self.ip = cluster.ip
 
     def at(self, port):
@@ -71,9 +73,16 @@ class Node:
 
     def healthy(self):
         try:
-            return urllib.request.urlopen(f"http://{self.at('health')}/healthy", timeout=1).status == 200
+            return self.get("health", "/healthy", 1).status == 200
         except OSError:
             return False
+
+    def get(self, port, path, seconds, request=None):
+        """What HTTP answers there; `request`, if any, instead of a plain GET. Whose certificate it is does not
+        matter: certificates have tests of their own."""
+        anybody = ssl._create_unverified_context() if self.scheme == "https" else None
+        url = f"{self.scheme}://{self.at(port)}{path}"
+        return urllib.request.urlopen(request(url) if request else url, timeout=seconds, context=anybody)
 
     def log(self):
         return self.process.log() if self.process else ""
@@ -83,7 +92,7 @@ class Node:
 
     def metrics(self):
         """Sample -> value, with its labels as they are printed."""
-        text = urllib.request.urlopen(f"http://{self.at('metrics')}/metrics", timeout=5).read().decode()
+        text = self.get("metrics", "/metrics", 5).read().decode()
         samples = {}
         for line in text.splitlines():
             if line and not line.startswith("#"):
@@ -133,11 +142,10 @@ class Manager(Node):
         """What a route answers, as JSON; errors are urllib's."""
         if self._token is None and not path.endswith("/signin"):
             self._token = self.api("POST", "/users/signin", {"name": "root", "password": self.PASSWORD})["token"]
-        request = urllib.request.Request(f"http://{self.at('rest')}/api/v1{path}", method=method,
-                                         data=None if body is None else json.dumps(body).encode())
-        if self._token is not None:
-            request.add_header("Authorization", f"Bearer {self._token}")
-        text = urllib.request.urlopen(request, timeout=20).read()
+        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
+        data = None if body is None else json.dumps(body).encode()
+        text = self.get("rest", f"/api/v1{path}", 20,
+                        lambda url: urllib.request.Request(url, data, headers, method=method)).read()
         return json.loads(text) if text else None
 
     def make_cluster(self, name, **scopes):
