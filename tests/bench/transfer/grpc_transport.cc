@@ -24,8 +24,8 @@ constexpr size_t kMaxMessageBytes = (size_t{64} << 20) + transfer::grpc::kMessag
 // The client with the channels that it borrows.
 class OwningClient final : public transfer::PieceClient {
  public:
-  OwningClient()
-      : channels_(common::os::PosixEnv().clock(), ForPieces()),
+  explicit OwningClient(std::shared_ptr<common::crypto::TlsSource> tls)
+      : channels_(common::os::PosixEnv().clock(), ForPieces(std::move(tls))),
         client_(Named(), channels_, common::os::PosixEnv().clock(), nullptr) {}
   common::async::Co<absl::Status> Fetch(common::async::CancelScope& scope,
                                         transfer::PieceTarget target,
@@ -35,8 +35,9 @@ class OwningClient final : public transfer::PieceClient {
   }
 
  private:
-  static rpc::ChannelOptions ForPieces() {
+  static rpc::ChannelOptions ForPieces(std::shared_ptr<common::crypto::TlsSource> tls) {
     rpc::ChannelOptions options;
+    options.tls = std::move(tls);
     options.max_receive_message_bytes = kMaxMessageBytes;
     return options;
   }
@@ -51,18 +52,21 @@ class OwningClient final : public transfer::PieceClient {
 
 }  // namespace
 
-std::unique_ptr<transfer::PieceClient> MakeGrpcClient() {
+std::unique_ptr<transfer::PieceClient> MakeGrpcClient(
+    std::shared_ptr<common::crypto::TlsSource> tls) {
   transfer::grpc::KeepReceivedMemory();  // as the daemon does
-  return std::make_unique<OwningClient>();
+  return std::make_unique<OwningClient>(std::move(tls));
 }
 
 struct GrpcParent::Impl {
-  Impl(std::vector<common::async::Executor> executors, transfer::PieceProvider& provider)
+  Impl(std::vector<common::async::Executor> executors, transfer::PieceProvider& provider,
+       std::shared_ptr<common::crypto::TlsSource> tls)
       : pieces(transfer::grpc::GrpcPieceServerOptions(), std::move(executors), provider),
         service(transfer::grpc::MakePieceService(pieces)) {
     rpc::ServerOptions options;
     options.listen = {{common::net::IpAddress::V4({127, 0, 0, 1}), 0}};
     options.limits.max_send_message_bytes = kMaxMessageBytes;
+    options.tls = std::move(tls);
     auto started = rpc::Server::Start(options, {service.get()});
     if (!started.ok()) Die("starting the server: " + started.status().ToString());
     server = std::move(*started);
@@ -77,8 +81,9 @@ struct GrpcParent::Impl {
 };
 
 GrpcParent::GrpcParent(std::vector<common::async::Executor> executors,
-                       transfer::PieceProvider& provider)
-    : impl_(std::make_unique<Impl>(std::move(executors), provider)) {}
+                       transfer::PieceProvider& provider,
+                       std::shared_ptr<common::crypto::TlsSource> tls)
+    : impl_(std::make_unique<Impl>(std::move(executors), provider, std::move(tls))) {}
 
 GrpcParent::~GrpcParent() = default;
 

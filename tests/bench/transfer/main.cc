@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "common/crypto/testing/test_authority.h"
 #include "tests/bench/transfer/process.h"
 #include "tests/bench/transfer/report.h"
 #include "tests/bench/transfer/roles.h"
@@ -32,13 +33,14 @@ struct Options {
 class Competitor {
  public:
   Competitor(const Options& options, const std::string& dir, std::string name, bool baseline,
-             std::string run, const std::string& engine, const std::string& transport)
+             std::string run, const std::string& engine, const std::string& transport,
+             const std::string& tls)
       : run_(std::move(run)) {
     series_.name = std::move(name);
     series_.baseline = baseline;
     const std::string kind = baseline ? "raw" : "piece";
-    parent_ = Start(options, dir, kind + "-parent", engine, transport);
-    child_ = Start(options, dir, kind + "-child", engine, transport);
+    parent_ = Start(options, dir, kind + "-parent", engine, transport, tls);
+    child_ = Start(options, dir, kind + "-child", engine, transport, tls);
   }
 
   void RunOnce(bool timed) {
@@ -61,7 +63,7 @@ class Competitor {
  private:
   static std::unique_ptr<Worker> Start(const Options& options, const std::string& dir,
                                        const std::string& role, const std::string& engine,
-                                       const std::string& transport) {
+                                       const std::string& transport, const std::string& tls) {
     static int number = 0;
     const std::string own = dir + "/" + std::to_string(number++) + "-" + role;
     std::filesystem::create_directory(own);
@@ -73,7 +75,8 @@ class Competitor {
         "--cores",       std::to_string(options.role.cores),
         "--seed",        std::to_string(options.role.seed),
         "--engine",      engine,
-        "--transport",   transport};
+        "--transport",   transport,
+        "--tls",         tls};
     return std::make_unique<Worker>(role, arguments);
   }
   static void Grow(Usage& largest, const Usage& now) {
@@ -101,11 +104,11 @@ constexpr const char* kGrpc = "grpc";
 std::vector<Series> Measure(const Options& options, const std::string& dir) {
   std::vector<std::unique_ptr<Competitor>> competitors;
   const auto add = [&](std::string name, bool baseline, std::string run,
-                       const std::string& engine = "read",
-                       const std::string& transport = "vortex") {
+                       const std::string& engine = "read", const std::string& transport = "vortex",
+                       const std::string& tls = "") {
     if (name.find(options.only) == std::string::npos) return;
     competitors.push_back(std::make_unique<Competitor>(options, dir, std::move(name), baseline,
-                                                       std::move(run), engine, transport));
+                                                       std::move(run), engine, transport, tls));
   };
   for (const char* kib : {"128", "256", "1024"}) {
     const std::string bytes = std::to_string(std::stoul(kib) * 1024);
@@ -116,6 +119,13 @@ std::vector<Series> Measure(const Options& options, const std::string& dir) {
   add("vortex upstream", false, "0");
   add("vortex keepalive sendfile", false, "1", "sendfile");
   add(kGrpc, false, "0", "read", "grpc");
+  // Without a bar: sockets that do not encrypt are no measure of it.
+  const std::string certificates = dir + "/tls";
+  std::filesystem::create_directory(certificates);
+  using common::crypto::testing::TestAuthority;
+  TestAuthority().Write(certificates, TestAuthority::Leaf());
+  add("vortex keepalive tls", false, "1", "read", "vortex", certificates);
+  add("grpc mtls", false, "0", "read", "grpc", certificates);
   std::mt19937_64 random(options.role.seed);
   for (int round = 0; round < options.rounds; ++round) {
     std::vector<Competitor*> order;
@@ -145,7 +155,7 @@ int Main(int argc, char** argv) {
   app.add_option("--connections", options.role.connections)->check(CLI::Range(1, 256));
   app.add_option("--cores", options.role.cores, "threads of each of our processes")
       ->check(CLI::Range(1, 256));
-  app.add_option("--dir", options.dir, "where the files go; needs 12 times the size");
+  app.add_option("--dir", options.dir, "where the files go; needs 14 times the size");
   app.add_option("--only", options.only, "competitors whose name contains this; no verdict");
   app.add_flag("--enforce", options.enforce, "exit with 1 when the bar is missed");
   app.add_option("--role", options.role.role)->group("");
@@ -153,6 +163,7 @@ int Main(int argc, char** argv) {
   app.add_option("--piece-bytes", options.role.piece_bytes)->group("");
   app.add_option("--engine", options.role.engine)->group("");
   app.add_option("--transport", options.role.transport)->group("");
+  app.add_option("--tls", options.role.tls)->group("");
   CLI11_PARSE(app, argc, argv);
   if (!options.role.role.empty()) {
     options.role.dir = options.dir;

@@ -8,6 +8,7 @@
 
 #include "common/async/runtime.h"
 #include "common/async/task_group.h"
+#include "common/crypto/testing/test_authority.h"
 #include "common/os/env.h"
 #include "dfdaemon/storage/open_store.h"
 #include "dfdaemon/transfer/vortex_tcp_client.h"
@@ -124,6 +125,7 @@ class Child {
     in >> verb >> port >> target.keepalive;
     target.endpoint.ip = common::net::IpAddress::V4({127, 0, 0, 1});
     target.endpoint.port = static_cast<uint16_t>(port);
+    target.tls = !options_.tls.empty();
     const auto began = std::chrono::steady_clock::now();
     file_ = CreateTask(*store_, options_);
     next_ = 0;
@@ -144,9 +146,11 @@ class Child {
 
  private:
   std::unique_ptr<transfer::PieceClient> MakeClient() {
-    if (options_.transport == "grpc") return MakeGrpcClient();
-    return std::make_unique<transfer::VortexTcpClient>(transfer::VortexTcpClientOptions(),
-                                                       Executors(runtime_), pool_);
+    if (options_.transport == "grpc") return MakeGrpcClient(OpenTls(options_));
+    transfer::VortexTcpClientOptions client;
+    client.tls = OpenTls(options_);
+    return std::make_unique<transfer::VortexTcpClient>(std::move(client), Executors(runtime_),
+                                                       pool_);
   }
   async::Co<void> FetchPieces(async::CancelScope& scope, transfer::PieceTarget target) {
     const core::Geometry geometry = file_->meta().geometry;
@@ -181,6 +185,15 @@ void ServeUntilTheEnd(uint16_t port) {
 
 }  // namespace
 
+std::shared_ptr<common::crypto::TlsSource> OpenTls(const RoleOptions& options) {
+  if (options.tls.empty()) return nullptr;
+  common::crypto::TlsFiles files;
+  files.ca_cert = options.tls + "/ca.pem";
+  files.cert = options.tls + "/cert.pem";
+  files.key = options.tls + "/key.pem";
+  return common::crypto::testing::OpenSource(files, absl::Hours(1));
+}
+
 void RunPieceParent(const RoleOptions& options) {
   std::unique_ptr<storage::ContentStore> store = OpenStore(options);
   std::shared_ptr<storage::TaskFile> file = CreateTask(*store, options);
@@ -190,12 +203,13 @@ void RunPieceParent(const RoleOptions& options) {
   upload::StorePieceProvider provider(upload::StorePieceProviderOptions(), *store,
                                       common::os::PosixEnv().clock(), nullptr, nullptr);
   if (options.transport == "grpc") {
-    const GrpcParent server(Executors(runtime), provider);
+    const GrpcParent server(Executors(runtime), provider, OpenTls(options));
     ServeUntilTheEnd(server.port());
     return;
   }
   transfer::VortexTcpServerOptions server_options;
   server_options.endpoint.ip = common::net::IpAddress::V4({127, 0, 0, 1});
+  server_options.tls = OpenTls(options);
   server_options.send_engine = options.engine == "sendfile" ? transfer::SendEngine::kSendFile
                                                             : transfer::SendEngine::kReadSend;
   transfer::VortexTcpServer server(server_options, Executors(runtime), provider, pool);

@@ -2,7 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
+
+#include "common/crypto/tls_source.h"
 
 namespace dragonfly::bench {
 
@@ -17,7 +20,11 @@ struct RoleOptions {
   uint64_t seed = 1;
   std::string engine = "read";       // of the server: read or sendfile
   std::string transport = "vortex";  // of pieces: vortex or grpc
+  std::string tls;                   // folder of ca.pem, cert.pem and key.pem; empty: plaintext
 };
+
+// The certificates in that folder; null for plaintext.
+std::shared_ptr<common::crypto::TlsSource> OpenTls(const RoleOptions& options);
 
 // Our piece server over a store that has everything. Greeting: the port.
 void RunPieceParent(const RoleOptions& options);
