@@ -1,17 +1,18 @@
 #pragma once
 
 #include "common/id/task_key.h"
+#include "common/rpc/served_methods.h"
 #include "proto/dfdaemon_v2.grpc.pb.h"
 
 namespace dragonfly::dfdaemon::node {
 
-// What a parent answers to a dialer, of all kinds of task. The whole service would take four
-// seconds more to compile in every source that constructs one.
-using ParentMethods = ::dfdaemon::v2::DfdaemonUpload::WithCallbackMethod_SyncPieces<
-    ::dfdaemon::v2::DfdaemonUpload::WithCallbackMethod_SyncPersistentPieces<
-        ::dfdaemon::v2::DfdaemonUpload::WithCallbackMethod_SyncPersistentCachePieces<
-            ::dfdaemon::v2::DfdaemonUpload::WithCallbackMethod_SyncHost<
-                ::dfdaemon::v2::DfdaemonUpload::Service>>>>;
+// What a parent answers to a dialer, of all kinds of task.
+using ParentMethods =
+    common::rpc::OnlyMarked<::dfdaemon::v2::DfdaemonUpload::WithCallbackMethod_SyncPieces<
+        ::dfdaemon::v2::DfdaemonUpload::WithCallbackMethod_SyncPersistentPieces<
+            ::dfdaemon::v2::DfdaemonUpload::WithCallbackMethod_SyncPersistentCachePieces<
+                ::dfdaemon::v2::DfdaemonUpload::WithCallbackMethod_SyncHost<
+                    common::rpc::AllMethods<::dfdaemon::v2::DfdaemonUpload>>>>>>;
 
 // The three kinds have request and response types of their own. `Parent` derives from this and
 // answers them all with one template:

@@ -11,19 +11,20 @@
 #include <vector>
 
 #include "common/rpc/reactor.h"
+#include "common/rpc/served_methods.h"
 #include "common/rpc/testing/loopback_server.h"
 #include "gtest/gtest.h"
 #include "proto/scheduler_v2.grpc.pb.h"
 
 namespace dragonfly::dfdaemon::node {
 
-// The methods that a test scheduler has. All forty would take four seconds more to compile in every
-// source that constructs one.
-using SchedulerMethods = ::scheduler::v2::Scheduler::WithCallbackMethod_AnnouncePeer<
-    ::scheduler::v2::Scheduler::WithCallbackMethod_AnnounceHost<
-        ::scheduler::v2::Scheduler::WithCallbackMethod_DeleteHost<
-            ::scheduler::v2::Scheduler::WithCallbackMethod_StatTask<
-                ::scheduler::v2::Scheduler::Service>>>>;
+// The methods that a test scheduler has.
+using SchedulerMethods =
+    common::rpc::OnlyMarked<::scheduler::v2::Scheduler::WithCallbackMethod_AnnouncePeer<
+        ::scheduler::v2::Scheduler::WithCallbackMethod_AnnounceHost<
+            ::scheduler::v2::Scheduler::WithCallbackMethod_DeleteHost<
+                ::scheduler::v2::Scheduler::WithCallbackMethod_StatTask<
+                    common::rpc::AllMethods<::scheduler::v2::Scheduler>>>>>>;
 
 // A scheduler on a port of the kernel's choice that records what it is told and answers as a test
 // says. It can be stopped and started again on the same port.
