@@ -79,6 +79,10 @@ HeadParse ParseRequestHead(std::string_view data, size_t max_line_bytes, size_t 
   }
   // Beast takes a length that is said twice if it is the same. Whoever is in front of us may not.
   if (FindAll(out.head.headers, "Content-Length").size() > 1) return Refused(400);
+  // And a coding that it does not know it passes over, and goes by the length.
+  if (!FindAll(out.head.headers, "Transfer-Encoding").empty() && !parser.chunked()) {
+    return Refused(400);
+  }
   out.head.keep_alive = message.keep_alive();
   const auto length = parser.content_length();
   out.head.has_body = parser.chunked() || (length.has_value() && *length > 0);

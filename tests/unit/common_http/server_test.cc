@@ -73,7 +73,9 @@ TEST(RequestHeadTest, Sec_RefusesWhatIsMalformedOrTooLong) {
   for (const char* bad :
        {"\r\n\r\nx\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n",
         "G\x01T / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
-        "GET / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"}) {
+        "GET / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "GET / HTTP/1.1\r\nTransfer-Encoding: chunky\r\nContent-Length: 5\r\n\r\n",
+        "GET / HTTP/1.1\r\nTransfer-Encoding: chunky\r\n\r\n"}) {
     EXPECT_EQ(Parse(bad).status, 400) << bad;
   }
   EXPECT_EQ(Parse("GET /" + std::string(9000, 'x')).status, 414);
