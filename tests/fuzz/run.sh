@@ -5,18 +5,19 @@ cd "$(dirname "$0")/../.."
 
 usage() {
   cat <<'TXT'
-usage: tests/fuzz/run.sh [--seconds N] [--only TARGET]... [--jobs N] [--no-setup]
+usage: tests/fuzz/run.sh [--seconds N] [--only TARGET]... [--jobs N] [--seed N] [--no-setup]
 
   --seconds N    how long each target searches (20)
   --only TARGET  one folder of tests/fuzz, for example vortex; may be given several times
   --jobs N       targets that search at the same time (the number of processors)
+  --seed N       of what is tried; 0: another each time (0)
   --no-setup     do not look for missing packages
 
 What was found worth keeping is in build/fuzz/corpus/TARGET, inputs that fail in build/fuzz/crashes/TARGET.
 TXT
 }
 
-seconds=20 only=() jobs=$(nproc) setup=1
+seconds=20 only=() jobs=$(nproc) seed=0 setup=1
 while [ $# -gt 0 ]; do
   case "$1" in
     --seconds)
@@ -26,6 +27,9 @@ while [ $# -gt 0 ]; do
     --jobs)
       [[ "${2:-}" =~ ^[1-9][0-9]*$ ]] || { echo "run.sh: --jobs needs a number above 0" >&2; exit 2; }
       jobs=$2; shift ;;
+    --seed)
+      [[ "${2:-}" =~ ^[0-9]+$ ]] || { echo "run.sh: --seed needs a number" >&2; exit 2; }
+      seed=$2; shift ;;
     --no-setup) setup= ;;
     -h | --help) usage; exit 0 ;;
     *) echo "run.sh: unknown argument '$1'" >&2; usage >&2; exit 2 ;;
@@ -57,7 +61,7 @@ search() {
   local corpus=$build/corpus/$target crashes=$build/crashes/$target log=$build/fuzz_$target.log
   mkdir -p "$corpus" "$crashes"
   local options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=4096
-    -print_final_stats=1 -artifact_prefix="$crashes/")
+    -print_final_stats=1 -seed="$seed" -artifact_prefix="$crashes/")
   local dictionary=tests/fuzz/$target/words.dict
   [ ! -f "$dictionary" ] || options+=(-dict="$dictionary")
   # The search ends itself; the outer limit is for one that hangs where it cannot be asked.
