@@ -82,7 +82,7 @@ search() {
 
 began=$(date +%s) status=0
 export -f search last
-export build seconds
+export build seconds seed
 printf '%s\0' "${targets[@]}" | xargs -0 -n 1 -P "$jobs" bash -c 'set -euo pipefail; search "$1"' search || status=1
 echo "fuzz: ${#targets[@]} targets in $(($(date +%s) - began)) s after the build: $([ "$status" -eq 0 ] && echo ok || echo FAILED)"
 exit "$status"
