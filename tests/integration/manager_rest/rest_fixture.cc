@@ -4,6 +4,7 @@
 #include <span>
 
 #include "common/async/tcp.h"
+#include "common/async/testing/talk.h"
 #include "manager/auth/session_epoch.h"
 #include "manager/rest/policies.h"
 #include "manager/store/models/people.h"
@@ -84,27 +85,7 @@ void RestFixture::TearDown() {
 }
 
 std::string RestFixture::Talk(const std::string& text) {
-  std::string out;
-  async::RunToEnd(runtime_.executor(1), [&]() -> async::Co<void> {
-    async::CancelScope scope(runtime_.executor(1), absl::Seconds(60));
-    const async::TcpStream::Options options;
-    auto stream = co_await async::TcpStream::Connect(scope, server_->endpoint(), options);
-    EXPECT_TRUE(stream.ok()) << stream.status();
-    if (!stream.ok()) co_return;
-    absl::Status sent =
-        co_await (*stream)->WriteAll(scope, std::as_bytes(std::span(text.data(), text.size())));
-    sent.IgnoreError();  // the server may have closed already
-    std::array<std::byte, 4096> buffer{};
-    while (true) {
-      absl::StatusOr<size_t> got = co_await (*stream)->ReadSome(scope, buffer);
-      if (!got.ok()) {
-        EXPECT_FALSE(scope.cancelled()) << "no answer to " << text.substr(0, 60);
-        co_return;
-      }
-      out.append(reinterpret_cast<const char*>(buffer.data()), *got);
-    }
-  });
-  return out;
+  return async::testing::Talk(runtime_.executor(1), server_->endpoint(), text);
 }
 
 Response RestFixture::Parse(const std::string& text) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "common/async/tcp.h"
+#include "common/async/testing/talk.h"
 #include "common/http/request_head.h"
 
 namespace dragonfly::common::http {
@@ -165,28 +166,8 @@ class HttpServerTest : public ::testing::Test {
   }
 
   // Sends `text` and returns what comes until the server closes or `until` is seen.
-  std::string Talk(std::string_view text, std::string_view until = "\n\n\n") {
-    std::string out;
-    async::RunToEnd(client_.executor(0), [&]() -> async::Co<void> {
-      async::CancelScope scope(client_.executor(0), absl::Seconds(30));
-      const async::TcpStream::Options options;
-      auto stream = co_await async::TcpStream::Connect(scope, server_->endpoint(), options);
-      EXPECT_TRUE(stream.ok()) << stream.status();
-      if (!stream.ok()) co_return;
-      absl::Status sent =
-          co_await (*stream)->WriteAll(scope, std::as_bytes(std::span(text.data(), text.size())));
-      sent.IgnoreError();  // the server may have closed already
-      std::array<std::byte, 1024> buffer{};
-      while (out.find(until) == std::string::npos) {
-        absl::StatusOr<size_t> got = co_await (*stream)->ReadSome(scope, buffer);
-        if (!got.ok()) {
-          EXPECT_FALSE(scope.cancelled()) << "no answer to " << text.substr(0, 40);
-          co_return;
-        }
-        out.append(reinterpret_cast<const char*>(buffer.data()), *got);
-      }
-    });
-    return out;
+  std::string Talk(std::string_view text, std::string_view until = "") {
+    return async::testing::Talk(client_.executor(0), server_->endpoint(), text, until);
   }
 
   async::Runtime runtime_{1, "server"};
