@@ -27,7 +27,7 @@ using Bytes = std::span<const std::byte>;
 
 // The pieces that there are: number n of any task has so many bytes, and there are four.
 constexpr uint32_t kPieces = 4;
-uint64_t LengthOf(uint32_t number) { return uint64_t{number} * 700; }
+uint64_t LengthOf(uint32_t number) { return uint64_t{number} * 250; }
 std::byte ByteOf(uint32_t number) { return static_cast<std::byte>(0xA0U + number); }
 
 class Piece final : public transfer::ServedPiece {
@@ -209,10 +209,11 @@ async::Executor OneThread() {
   return kRuntime->executor(0);
 }
 
-void TryChild(std::vector<std::byte> sends, size_t portion) {
+// `block_bytes`: of the buffers that pieces are sent from; the longest does not fit into one.
+void TryChild(std::vector<std::byte> sends, size_t portion, size_t block_bytes) {
   const Expected expected = Read(sends);
   const transfer::VortexTcpServerOptions options;
-  transfer::BlockPool pool(transfer::BlockPool::kHeadroom * 2, transfer::BlockPool::kHeadroom * 4);
+  transfer::BlockPool pool(block_bytes, block_bytes * 2);
   transfer::VortexServerStats stats;
   Provider provider;
   std::vector<std::byte> got;
@@ -265,13 +266,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace dragonfly::fuzz;
   if (size == 0) return 0;
   const size_t portion = size_t{1} << (data[0] % 13U);
+  // Into half of the smaller one not even the head of a piece fits.
+  const size_t block_bytes = data[0] / 13U % 2U == 0 ? 1024 : 128;
   const std::string_view text = TextOf(data + 1, size - 1);
   if (data[0] >= 128) {
     const auto bytes = BytesOf(text);
-    TryChild(std::vector<std::byte>(bytes.begin(), bytes.end()), portion);
+    TryChild(std::vector<std::byte>(bytes.begin(), bytes.end()), portion, block_bytes);
     return 0;
   }
   FuzzedDataProvider input(data + 1, size - 1);
-  TryChild(SentBy(input), portion);
+  TryChild(SentBy(input), portion, block_bytes);
   return 0;
 }
