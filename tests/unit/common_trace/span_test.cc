@@ -155,7 +155,9 @@ TEST_F(SpanTest, TextsAreUtf8) {
     Span span = MakeTracer().Start("s", SpanKind::kClient, SpanContext());
     span.SetText("good", "gr\xc3\xbc\xc3\x9f \xf0\x9f\x90\x89");
     span.SetText("bad", std::string("a\xff\xc0\x80z\0\n", 7));
-    span.SetText("cut", std::string(kMaxValueBytes - 1, 'x') + "\xc3\xbc");
+    std::string cut(kMaxValueBytes - 1, 'x');
+    cut += "\xc3\xbc";
+    span.SetText("cut", cut);
     span.SetText("overlong", "\xe0\x80\x80");
     span.SetText("surrogate", "\xed\xa0\x80");
   }
