@@ -312,6 +312,11 @@ absl::StatusOr<std::string> CanonicalUrl(std::string_view url,
   });
   if (pairs.empty()) {
     parsed->query.reset();
+    // Blanks at the end of "mailto:x ?" were inside; now nothing is behind them, and they do not
+    // count.
+    if (!parsed->host && !parsed->path.starts_with('/') && !parsed->fragment) {
+      while (parsed->path.ends_with(' ')) parsed->path.pop_back();
+    }
   } else {
     parsed->query = SerializeQuery(pairs);
   }

@@ -56,6 +56,13 @@ TEST(CanonicalUrlTest, OnlyARootPathLosesItsSlash) {
   EXPECT_EQ(Canonical("https://h/?a=1"), "https://h/?a=1");
 }
 
+TEST(CanonicalUrlTest, BlanksBehindWhichNothingIsLeftDoNotCount) {
+  EXPECT_EQ(Canonical("mailto:a b  ?"), "mailto:a b");
+  EXPECT_EQ(Canonical("mailto:a  ?ns=1", {"ns"}), "mailto:a");
+  EXPECT_EQ(Canonical("mailto:a ?ns=1"), "mailto:a ?ns=1");
+  EXPECT_EQ(Canonical("mailto:a ?#f"), "mailto:a #f");
+}
+
 TEST(UrlTest, NormalisesHostsOfSpecialSchemes) {
   const std::pair<const char*, const char*> rows[] = {
       {"http://EXAMPLE.com/", "http://example.com/"},
