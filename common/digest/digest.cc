@@ -67,13 +67,13 @@ absl::StatusOr<Digest> Digest::Parse(std::string_view text) {
     return Refuse(text,
                   "write <algorithm>:<value>, for example sha256:<64 hexadecimal characters>");
   }
-  const std::string name = absl::AsciiStrToLower(Sv(text.substr(0, colon)));
+  const std::string_view name = text.substr(0, colon);
   const std::string_view encoded = text.substr(colon + 1);
   for (const AlgorithmRow& row : kRows) {
     if (row.name != name) continue;
     if (row.hex_characters != 0) {
       if (encoded.size() != row.hex_characters || !IsHex(encoded)) {
-        return Refuse(text, StdView(absl::StrCat(name, " takes ", row.hex_characters,
+        return Refuse(text, StdView(absl::StrCat(Sv(name), " takes ", row.hex_characters,
                                                  " hexadecimal characters")));
       }
       return Digest{row.algorithm, absl::AsciiStrToLower(Sv(encoded))};

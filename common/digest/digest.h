@@ -21,9 +21,9 @@ struct Digest {
   Algorithm algorithm = Algorithm::kSha256;
   std::string encoded;
 
-  // Takes upper-case hexadecimal too, and a crc32 of 1 to 10 digits that fits 32 bits. Anything
-  // else is INVALID_ARGUMENT. A blake3 digest can be read, compared and passed on, but not computed
-  // here.
+  // Takes upper-case hexadecimal too (not names of algorithms: nobody else reads those), and a
+  // crc32 of 1 to 10 digits that fits 32 bits. Anything else is INVALID_ARGUMENT. A blake3 digest
+  // can be read, compared and passed on, but not computed here.
   static absl::StatusOr<Digest> Parse(std::string_view text);
   static Digest FromCrc32(uint32_t crc);
 

@@ -36,10 +36,12 @@ absl::Status Redirect(int status, const std::string& location, const UrlParts& f
                       Request& request) {
   absl::StatusOr<std::string> url = Resolve(request.url, location);
   if (!url.ok()) {
-    return MakeStatus(
-        absl::StatusCode::kDataLoss, ErrorReason::kOriginProtocol,
-        Printable(from) + ": " +
-            std::string(url.status().message().data(), url.status().message().size()));
+    const absl::string_view why = url.status().message();
+    const std::string message = Printable(from) + ": " + std::string(why.data(), why.size());
+    if (status::ReasonOf(url.status()) == ErrorReason::kForbidden) {
+      return MakeStatus(absl::StatusCode::kPermissionDenied, ErrorReason::kForbidden, message);
+    }
+    return MakeStatus(absl::StatusCode::kDataLoss, ErrorReason::kOriginProtocol, message);
   }
   absl::StatusOr<UrlParts> to = ParseUrl(*url);
   if (!to.ok()) {

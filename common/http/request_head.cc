@@ -4,10 +4,8 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <cstdint>
 #include <limits>
-#include <utility>
 
 namespace dragonfly::common::http {
 namespace {
@@ -25,6 +23,10 @@ int StatusFor(const boost::system::error_code& error) {
   if (error == beast::error::header_limit) return 431;
   if (error == beast::error::bad_version) return 505;
   return 400;
+}
+
+bool IsNumber(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 }  // namespace
@@ -77,48 +79,23 @@ HeadParse ParseRequestHead(std::string_view data, size_t max_line_bytes, size_t 
     out.head.headers.emplace_back(std::string(name.data(), name.size()),
                                   std::string(value.data(), value.size()));
   }
-  // Beast takes a length that is said twice if it is the same. Whoever is in front of us may not.
-  if (FindAll(out.head.headers, "Content-Length").size() > 1) return Refused(400);
-  // And a coding that it does not know it passes over, and goes by the length.
-  if (!FindAll(out.head.headers, "Transfer-Encoding").empty() && !parser.chunked()) {
+  // Beast takes a length that is said twice, in two fields or in one, if it is the same. Whoever is
+  // in front of us may not.
+  const auto lengths = FindAll(out.head.headers, "Content-Length");
+  if (lengths.size() > 1 || (lengths.size() == 1 && !IsNumber(lengths[0]))) return Refused(400);
+  // A coding that it does not know it passes over: the body would be taken for what it is not.
+  const auto codings = FindAll(out.head.headers, "Transfer-Encoding");
+  if (codings.size() > 1 || (codings.size() == 1 && !SameName(codings[0], "chunked"))) {
     return Refused(400);
   }
+  // A client of HTTP/1.0 knows no coding: somebody in front of us made the request longer or
+  // shorter than it says.
+  if (parser.chunked() && message.version() < 11) return Refused(400);
   out.head.keep_alive = message.keep_alive();
-  const auto length = parser.content_length();
-  out.head.has_body = parser.chunked() || (length.has_value() && *length > 0);
+  out.head.chunked = parser.chunked();
+  out.head.content_length = parser.chunked() ? 0 : parser.content_length().value_or(0);
+  out.head.has_body = out.head.chunked || out.head.content_length > 0;
   return out;
 }
-
-struct BodyParser::Impl {
-  beast::request_parser<beast::string_body> parser;
-};
-
-BodyParser::BodyParser(std::string_view head, size_t max_body_bytes)
-    : impl_(std::make_unique<Impl>()) {
-  impl_->parser.eager(true);
-  impl_->parser.header_limit(static_cast<uint32_t>(std::min<size_t>(head.size() + 64, UINT32_MAX)));
-  impl_->parser.body_limit(max_body_bytes);
-  Put(head);
-}
-
-BodyParser::~BodyParser() = default;
-
-size_t BodyParser::Put(std::string_view data) {
-  size_t consumed = 0;
-  while (consumed < data.size() && !done() && refused_ == 0) {
-    const std::string_view rest = data.substr(consumed);
-    boost::system::error_code error;
-    const size_t used = impl_->parser.put(boost::asio::buffer(rest.data(), rest.size()), error);
-    consumed += used;
-    if (error == beast::error::need_more) break;
-    if (error) refused_ = error == beast::error::body_limit ? 413 : 400;
-    if (!error && used == 0) break;
-  }
-  return consumed;
-}
-
-bool BodyParser::done() const { return refused_ == 0 && impl_->parser.is_done(); }
-
-std::string BodyParser::Take() { return std::move(impl_->parser.get().body()); }
 
 }  // namespace dragonfly::common::http

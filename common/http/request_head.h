@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,6 +17,8 @@ struct RequestHead {
   HeaderList headers;
   bool keep_alive = true;
   bool has_body = false;
+  bool chunked = false;         // the body says itself where it ends
+  uint64_t content_length = 0;  // of one that does not
 };
 
 struct HeadParse {
@@ -28,29 +30,5 @@ struct HeadParse {
 
 // `data`: everything since the end of the last request. Pure; never throws; any bytes are welcome.
 HeadParse ParseRequestHead(std::string_view data, size_t max_line_bytes, size_t max_header_bytes);
-
-// The body that follows a head, of a given length or in chunks. Pure; never throws; any bytes are
-// welcome.
-class BodyParser {
- public:
-  // `head`: the bytes of a head that ParseRequestHead has found complete, with a body.
-  BodyParser(std::string_view head, size_t max_body_bytes);
-  ~BodyParser();
-  BodyParser(const BodyParser&) = delete;
-  BodyParser& operator=(const BodyParser&) = delete;
-
-  // How many bytes of `data` were used. The rest comes again with more behind it, or is the next
-  // request's once this is done.
-  size_t Put(std::string_view data);
-  bool done() const;
-  // Why it is refused: 413 (longer than allowed), 400; 0: it is not.
-  int refused() const { return refused_; }
-  std::string Take();
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-  int refused_ = 0;
-};
 
 }  // namespace dragonfly::common::http

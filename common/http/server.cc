@@ -15,6 +15,7 @@
 #include "common/async/task_group.h"
 #include "common/async/tcp.h"
 #include "common/crypto/tls_stream.h"
+#include "common/http/body_parser.h"
 #include "common/http/gzip.h"
 #include "common/http/request_head.h"
 
@@ -156,7 +157,7 @@ struct HttpServer::Impl {
                           std::string& body) {
     if (options.max_body_bytes == 0 || !others) co_return 413;
     const std::string_view all(data);
-    BodyParser parser(all.substr(0, head.consumed), options.max_body_bytes);
+    BodyParser parser(head.head, options.max_body_bytes, options.max_header_bytes);
     const size_t used = parser.Put(all.substr(head.consumed));
     data.erase(0, head.consumed + used);
     const std::optional<std::string_view> expect = Find(head.head.headers, "Expect");
@@ -172,8 +173,6 @@ struct HttpServer::Impl {
       if (!got.ok()) co_return kGone;
       data.append(reinterpret_cast<const char*>(buffer.data()), *got);
       data.erase(0, parser.Put(data));
-      // The head of a chunk that never ends.
-      if (!parser.done() && data.size() > options.max_header_bytes) co_return 400;
     }
     body = parser.Take();
     co_return 0;

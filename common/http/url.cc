@@ -144,6 +144,12 @@ absl::StatusOr<std::string> Resolve(std::string_view base, std::string_view loca
   if (code != CURLUE_OK) {
     return Bad("the redirect to '" + Shown(location) + "': " + curl_url_strerror(code));
   }
+  const std::string scheme = Part(url->get(), CURLUPART_SCHEME);
+  if (scheme != "http" && scheme != "https") {
+    return status::MakeStatus(absl::StatusCode::kPermissionDenied, status::ErrorReason::kForbidden,
+                              "URL: the redirect to '" + Shown(location) + "' has the scheme '" +
+                                  scheme + "'; only http and https are followed");
+  }
   (void)curl_url_set(url->get(), CURLUPART_FRAGMENT, nullptr, 0);
   return Part(url->get(), CURLUPART_URL);
 }

@@ -28,7 +28,8 @@ bool SameOrigin(const UrlParts& a, const UrlParts& b);
 // "https://host:8443/path": what may be logged and shown.
 std::string Printable(const UrlParts& parts);
 
-// `location` of an answer to `base`, resolved, without fragment.
+// `location` of an answer to `base`, resolved, without fragment. INVALID_ARGUMENT as above;
+// PERMISSION_DENIED, FORBIDDEN for a location with another scheme.
 absl::StatusOr<std::string> Resolve(std::string_view base, std::string_view location);
 
 // The proxy that the environment names for `parts`: http_proxy, https_proxy, all_proxy (in lower

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <span>
+#include <utility>
 
 namespace dragonfly::common::trace {
 namespace {
@@ -80,20 +81,31 @@ std::string_view Trimmed(std::string_view text) {
   return text;
 }
 
-}  // namespace
-
-bool IsTracestate(std::string_view text) {
-  if (text.empty() || text.size() > kMaxTracestateBytes) return false;
+// The members of `text` without the blanks around them, which may be tabs: metadata of gRPC takes
+// none, and a call that hands them on is no call. Nothing if it is no list of members.
+std::optional<std::string> CanonicalTracestate(std::string_view text) {
+  if (text.empty() || text.size() > kMaxTracestateBytes) return std::nullopt;
+  std::string out;
   size_t members = 0;
   while (true) {
     const size_t comma = text.find(',');
     const std::string_view member = Trimmed(text.substr(0, comma));
     // Empty members are allowed.
-    if (!member.empty() && (!IsMember(member) || ++members > kMaxTracestateMembers)) return false;
-    if (comma == std::string_view::npos) return members > 0;
+    if (!member.empty()) {
+      if (!IsMember(member) || ++members > kMaxTracestateMembers) return std::nullopt;
+      if (members > 1) out += ',';
+      out += member;
+    }
+    if (comma == std::string_view::npos) break;
     text.remove_prefix(comma + 1);
   }
+  if (members == 0) return std::nullopt;
+  return out;
 }
+
+}  // namespace
+
+bool IsTracestate(std::string_view text) { return CanonicalTracestate(text).has_value(); }
 
 std::optional<SpanContext> SpanContext::Parse(std::string_view traceparent,
                                               std::string_view tracestate) {
@@ -112,8 +124,8 @@ std::optional<SpanContext> SpanContext::Parse(std::string_view traceparent,
   if (AllZero(context.trace_id_) || AllZero(context.span_id_)) return std::nullopt;
   context.valid_ = true;
   context.sampled_ = (flags[0] & kSampledFlag) != 0;
-  if (IsTracestate(tracestate))
-    context.tracestate_ = std::make_shared<const std::string>(tracestate);
+  if (std::optional<std::string> state = CanonicalTracestate(tracestate))
+    context.tracestate_ = std::make_shared<const std::string>(*std::move(state));
   return context;
 }
 

@@ -31,7 +31,8 @@ class SpanContext {
 
   // Nothing unless `traceparent` is right by the rules: lower-case hexadecimal, ids that are not
   // zero, a version that is not ff. Of a version that is newer than ours the known part is read. A
-  // `tracestate` that is wrong or too long is left out; the context is good without it.
+  // `tracestate` that is wrong or too long is left out; the context is good without it. Blanks
+  // around its members are taken off, so that it fits into any header and into metadata of gRPC.
   static std::optional<SpanContext> Parse(std::string_view traceparent,
                                           std::string_view tracestate = std::string_view());
   // A new trace.

@@ -14,6 +14,7 @@
 #include "common/status/parse.h"
 #include "common/status/reason.h"
 #include "common/status/strings.h"
+#include "dfdaemon/source/http_headers.h"
 #include "proto/common_v2.pb.h"
 
 namespace dragonfly::dfdaemon::service {
@@ -70,7 +71,7 @@ absl::Status TakeHeaders(const ::common::v2::Download& download, task::DownloadR
       continue;
     }
     if (download.has_range()) continue;  // the field wins over the header
-    absl::StatusOr<core::ByteRange> range = ParseRangeHeader(value);
+    absl::StatusOr<core::ByteRange> range = source::ParseRange(value);
     if (!range.ok()) return range.status();
     request.range = *range;
   }
@@ -104,30 +105,6 @@ absl::Status TakeOutput(const ::common::v2::Download& download, const Caller& ca
 }
 
 }  // namespace
-
-absl::StatusOr<core::ByteRange> ParseRangeHeader(std::string_view value) {
-  const std::string_view whole = value;
-  const auto bad = [whole] {
-    return Refuse(absl::StrCat("Range: '", common::status::Sv(whole.substr(0, 64)),
-                               "' is not of the form bytes=FIRST-LAST or bytes=FIRST-"));
-  };
-  constexpr std::string_view kUnit = "bytes=";
-  if (!value.starts_with(kUnit)) return bad();
-  value.remove_prefix(kUnit.size());
-  value = value.substr(0, value.find(','));
-  const size_t dash = value.find('-');
-  if (dash == std::string_view::npos) return bad();
-  const std::optional<uint64_t> first =
-      common::status::ParseInteger<uint64_t>(value.substr(0, dash));
-  if (!first.has_value()) return bad();
-  const std::string_view last_text = value.substr(dash + 1);
-  if (last_text.empty())
-    return core::ByteRange{*first, std::numeric_limits<uint64_t>::max() - *first};
-  const std::optional<uint64_t> last = common::status::ParseInteger<uint64_t>(last_text);
-  if (!last.has_value() || *last < *first || *last == std::numeric_limits<uint64_t>::max())
-    return bad();
-  return core::ByteRange{*first, *last - *first + 1};
-}
 
 absl::StatusOr<task::DownloadRequest> MakeDownloadRequest(const ::common::v2::Download& download,
                                                           const Caller& caller,

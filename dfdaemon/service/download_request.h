@@ -26,7 +26,4 @@ absl::StatusOr<task::DownloadRequest> MakeDownloadRequest(const ::common::v2::Do
                                                           const Caller& caller,
                                                           uint32_t concurrent_piece_count);
 
-// "bytes=0-99" and "bytes=100-"; of several ranges the first. INVALID_ARGUMENT for anything else.
-absl::StatusOr<core::ByteRange> ParseRangeHeader(std::string_view value);
-
 }  // namespace dragonfly::dfdaemon::service

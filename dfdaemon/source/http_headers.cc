@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <span>
 
@@ -76,6 +77,12 @@ absl::Status BadContentRange(std::string_view text) {
                                          "\" cannot be read")));
 }
 
+absl::Status BadRange(std::string_view text) {
+  return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument,
+                    StdView(absl::StrCat("Range: '", Sv(text.substr(0, 64)),
+                                         "' is not of the form bytes=FIRST-LAST or bytes=FIRST-")));
+}
+
 std::string_view Opaque(std::string_view etag) {
   if (etag.starts_with("W/")) etag.remove_prefix(2);
   return etag;
@@ -124,6 +131,22 @@ absl::StatusOr<ContentRange> ParseContentRange(std::string_view text) {
   if (!end || (result.total && *last >= *result.total)) return BadContentRange(text);
   result.range = core::ByteRange{*first, *end - *first};
   return result;
+}
+
+absl::StatusOr<core::ByteRange> ParseRange(std::string_view text) {
+  constexpr std::string_view kUnit = "bytes=";
+  constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
+  if (!text.starts_with(kUnit)) return BadRange(text);
+  std::string_view range = text.substr(kUnit.size());
+  range = range.substr(0, range.find(','));
+  const size_t dash = range.find('-');
+  if (dash == std::string_view::npos) return BadRange(text);
+  const auto first = ParseInteger<uint64_t>(range.substr(0, dash));
+  if (!first || *first == kMax) return BadRange(text);
+  if (dash + 1 == range.size()) return core::ByteRange{*first, kMax - *first};
+  const auto last = ParseInteger<uint64_t>(range.substr(dash + 1));
+  if (!last || *last < *first || *last == kMax) return BadRange(text);
+  return core::ByteRange{*first, *last - *first + 1};
 }
 
 std::string RangeText(core::ByteRange range) {

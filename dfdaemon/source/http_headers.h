@@ -26,6 +26,10 @@ struct ContentRange {
 };
 absl::StatusOr<ContentRange> ParseContentRange(std::string_view text);
 
+// What a caller asks for: "bytes=0-99", or "bytes=100-" for all that can follow; of several ranges
+// the first. INVALID_ARGUMENT for anything else, and for a range that can have no byte.
+absl::StatusOr<core::ByteRange> ParseRange(std::string_view text);
+
 // "bytes=10-19"; "bytes=10-" for a length of kToTheEnd.
 std::string RangeText(core::ByteRange range);
 

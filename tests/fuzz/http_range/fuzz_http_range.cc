@@ -42,6 +42,15 @@ void TryContentRange(std::string_view text) {
   FUZZ_CHECK(again.ok() && again->range == parsed->range && again->total == parsed->total);
 }
 
+void TryRange(std::string_view text) {
+  const auto range = source::ParseRange(text);
+  if (!range.ok()) return;
+  FUZZ_CHECK(range->length > 0);
+  FUZZ_CHECK(range->length <= std::numeric_limits<uint64_t>::max() - range->start);
+  const auto again = source::ParseRange(source::RangeText(*range));
+  FUZZ_CHECK(again.ok() && *again == *range);
+}
+
 void TryRangeText(ByteRange range) {
   const std::string text = source::RangeText(range);
   const std::string open = absl::StrCat("bytes=", range.start, "-");
@@ -95,6 +104,7 @@ void TryAnswer(FuzzedDataProvider& input, std::optional<ByteRange> range) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace dragonfly::fuzz;
   TryContentRange(TextOf(data, size));
+  TryRange(TextOf(data, size));
   FuzzedDataProvider input(data, size);
   std::optional<ByteRange> range;
   if (input.ConsumeBool()) {

@@ -1,10 +1,13 @@
 // Messages from anybody: they are refused with a reason or they are taken, and taken for what they
 // are again after they were passed on.
 
+#include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "proto/dfdaemon_v2.pb.h"
@@ -18,16 +21,34 @@ namespace {
 
 using google::protobuf::Message;
 
-// What the first byte of an input chooses from. Requests that come over the network, the deepest
-// ones first.
+// What the first byte of an input chooses from: the deepest requests first, then every other that a
+// method of a service takes, from the network or from a program beside us.
+std::vector<const Message*> Prototypes() {
+  std::vector<const Message*> out = {&::scheduler::v2::AnnouncePeerRequest::default_instance(),
+                                     &::scheduler::v2::AnnounceHostRequest::default_instance(),
+                                     &::dfdaemon::v2::DownloadTaskRequest::default_instance(),
+                                     &::dfdaemon::v2::SyncPiecesRequest::default_instance(),
+                                     &::manager::v2::UpdateSchedulerRequest::default_instance(),
+                                     &::manager::v2::ListSchedulersRequest::default_instance()};
+  const std::array<const google::protobuf::FileDescriptor*, 3> files = {
+      out[0]->GetDescriptor()->file(), out[2]->GetDescriptor()->file(),
+      out[4]->GetDescriptor()->file()};
+  for (const auto* file : files) {
+    for (int s = 0; s < file->service_count(); ++s) {
+      for (int m = 0; m < file->service(s)->method_count(); ++m) {
+        const Message* request =
+            google::protobuf::MessageFactory::generated_factory()->GetPrototype(
+                file->service(s)->method(m)->input_type());
+        if (std::ranges::find(out, request) == out.end()) out.push_back(request);
+      }
+    }
+  }
+  FUZZ_CHECK(out.size() > 6 && out.size() <= 256);
+  return out;
+}
+
 const Message& Prototype(uint8_t choice) {
-  static const std::array<const Message*, 6> kPrototypes = {
-      &::scheduler::v2::AnnouncePeerRequest::default_instance(),
-      &::scheduler::v2::AnnounceHostRequest::default_instance(),
-      &::dfdaemon::v2::DownloadTaskRequest::default_instance(),
-      &::dfdaemon::v2::SyncPiecesRequest::default_instance(),
-      &::manager::v2::UpdateSchedulerRequest::default_instance(),
-      &::manager::v2::ListSchedulersRequest::default_instance()};
+  static const std::vector<const Message*> kPrototypes = Prototypes();
   return *kPrototypes[choice % kPrototypes.size()];
 }
 

@@ -77,7 +77,7 @@ TEST(DigestTest, RefusesWhatIsNoDigest) {
         "sha256:" + std::string(63, '0'), "sha256:" + std::string(64, 'g'),
         std::string("crc32:4294967296"), std::string("crc32:"), std::string("crc32:00000000001"),
         std::string("crc32:-1"), std::string("crc32:1a"), std::string("crc64:1"),
-        ":" + std::string(64, '0')}) {
+        ":" + std::string(64, '0'), "SHA256:" + std::string(64, '0'), std::string("Crc32:1")}) {
     const auto parsed = Digest::Parse(bad);
     ASSERT_FALSE(parsed.ok()) << bad;
     EXPECT_EQ(status::ReasonOf(parsed.status()), status::ErrorReason::kInvalidArgument);

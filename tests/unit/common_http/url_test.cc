@@ -5,6 +5,7 @@
 #include <map>
 
 #include "common/http/headers.h"
+#include "common/status/reason.h"
 
 namespace dragonfly::common::http {
 namespace {
@@ -45,6 +46,32 @@ TEST(UrlTest, ResolvesReferences) {
   }
   EXPECT_FALSE(Resolve("https://h/", "/a\r\nX: y").ok());
   EXPECT_FALSE(Resolve("https://h/", "/a b").ok());
+}
+
+TEST(UrlTest, Sec_ALocationWithAnotherSchemeIsRefused) {
+  for (const char* location :
+       {"file:///etc/passwd", "file:http://:&yf", "ftp://h/x", "gopher://h:70/_x"}) {
+    const auto url = Resolve(
+        "https://b\xc3\xbc"
+        "cher.example/\xc3\xbc",
+        location);
+    EXPECT_EQ(url.status().code(), absl::StatusCode::kPermissionDenied) << location;
+    EXPECT_EQ(status::ReasonOf(url.status()), status::ErrorReason::kForbidden) << location;
+  }
+}
+
+TEST(UrlTest, WhatWasResolvedResolvesToItself) {
+  const std::string base =
+      "https://b\xc3\xbc"
+      "cher.example/\xc3\xbc";
+  for (const char* location :
+       {"\xc3\xbc?\xc3\xbc=\xc3\xbc", "//h:8443/../a/./b", "HTTP://H/%7e?a=b%20c", "?", "."}) {
+    const auto url = Resolve(base, location);
+    ASSERT_TRUE(url.ok()) << location << url.status();
+    const auto again = Resolve(base, *url);
+    ASSERT_TRUE(again.ok()) << *url << again.status();
+    EXPECT_EQ(*again, *url) << location;
+  }
 }
 
 TEST(UrlTest, TheEnvironmentNamesTheProxy) {

@@ -92,6 +92,13 @@ TEST(SpanContext, LeavesOutTracestatesThatAreWrong) {
   EXPECT_TRUE(IsTracestate(" a=1 ,, b@c=2\t"));
 }
 
+TEST(SpanContext, Sec_HandsOnNoBlanksThatMetadataDoesNotTake) {
+  const auto context = SpanContext::Parse(kGood, "\t a=1 \t,,\tb@c=2 3\t,");
+  ASSERT_TRUE(context.has_value());
+  EXPECT_EQ(context->tracestate(), "a=1,b@c=2 3");
+  EXPECT_EQ(SpanContext::Unpack(context->Pack()), *context);
+}
+
 TEST(SpanContext, AChildIsAnotherSpanOfItsTrace) {
   const SpanContext root = SpanContext::NewTrace(os::PosixEnv(), true);
   const SpanContext child = root.Child(os::PosixEnv());

@@ -1,6 +1,8 @@
 #include "dfdaemon/source/http_headers.h"
 
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "common/status/reason.h"
 #include "gtest/gtest.h"
@@ -30,6 +32,31 @@ TEST(ContentRange, RefusesWhatMakesNoSense) {
         "bytes 0-18446744073709551615/*", "bytes 1-18446744073709551615/*",
         "bytes 0-99999999999999999999/*", "bytes=0-9/10", "bytes 0-9/10 junk"}) {
     EXPECT_FALSE(ParseContentRange(text).ok()) << text;
+  }
+}
+
+TEST(ParseRange, ReadsWhatIsAskedFor) {
+  constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
+  const std::vector<std::pair<std::string_view, core::ByteRange>> table = {
+      {"bytes=0-0", {0, 1}},
+      {"bytes=10-19", {10, 10}},
+      {"bytes=10-19,30-39", {10, 10}},
+      {"bytes=100-", {100, kMax - 100}},
+      {"bytes=0-18446744073709551614", {0, kMax}},
+      {"bytes=18446744073709551614-", {kMax - 1, 1}}};
+  for (const auto& [text, expected] : table) {
+    const auto range = ParseRange(text);
+    ASSERT_TRUE(range.ok()) << text << range.status();
+    EXPECT_EQ(*range, expected) << text;
+  }
+}
+
+TEST(ParseRange, RefusesTheRestAndRangesWithoutAByte) {
+  for (std::string_view text :
+       {"", "bytes", "bytes=", "bytes=-", "bytes=-5", "bytes=5", "bytes=9-5", "bytes= 1-2",
+        "bytes=1-2-3", "bytes=,1-2", "lines=1-2", "bytes=0-18446744073709551615",
+        "bytes=18446744073709551615-", "bytes=18446744073709551616-"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(ParseRange(text).status())) << text;
   }
 }
 
