@@ -11,9 +11,9 @@ namespace {
 using nlohmann::json;
 using status::Sv;
 
-constexpr size_t kMaxBytes = size_t{1} << 20;
-constexpr size_t kMaxValues = 100'000;
-constexpr int kMaxDepth = 32;
+constexpr size_t kMaxJsonBytes = size_t{1} << 20;
+constexpr size_t kMaxJsonValues = 100'000;
+constexpr int kMaxJsonDepth = 32;
 
 absl::Status Wrong(std::string_view name, std::string_view why) {
   return status::MakeStatus(absl::StatusCode::kInvalidArgument,
@@ -43,13 +43,13 @@ Value ToValue(const json& from) {
 
 absl::StatusOr<Value> ParseJson(std::string_view text, std::string_view name) {
   if (text.empty()) return Value();
-  if (text.size() > kMaxBytes) return Wrong(name, "is longer than 1 MiB; shorten it");
+  if (text.size() > kMaxJsonBytes) return Wrong(name, "is longer than 1 MiB; shorten it");
   size_t values = 0;
   bool too_much = false;
   const auto watch = [&](int depth, json::parse_event_t event, json&) {
     const bool opens =
         event == json::parse_event_t::array_start || event == json::parse_event_t::object_start;
-    too_much = too_much || (opens && depth >= kMaxDepth) || ++values > 2 * kMaxValues;
+    too_much = too_much || (opens && depth >= kMaxJsonDepth) || ++values > 2 * kMaxJsonValues;
     return !too_much;
   };
   const json document = json::parse(text.begin(), text.end(), watch, /*allow_exceptions=*/false);

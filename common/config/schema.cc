@@ -15,11 +15,8 @@ namespace dragonfly::common::config {
 namespace {
 
 using status::ErrorReason;
+using status::Invalid;
 using status::MakeStatus;
-
-absl::Status Invalid(std::string_view message) {
-  return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument, message);
-}
 
 bool IsBelow(std::string_view key, std::string_view section) {
   return key.size() > section.size() && key.starts_with(section) && key[section.size()] == '.';

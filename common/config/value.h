@@ -17,12 +17,22 @@ struct Value {
   std::string scalar;            // of a scalar, as written (quotes removed)
   std::vector<Value> list;       // of a list
   std::vector<ValueMember> map;  // of a map, in the order of the file
+
+  // The value of this key of a map; null when there is none.
+  const Value* Find(std::string_view key) const;
 };
 // One key of a map. No std::pair: clang wants the parts of a pair complete inside Value.
 struct ValueMember {
   std::string key;
   Value value;
 };
+
+inline const Value* Value::Find(std::string_view key) const {
+  for (const ValueMember& member : map) {
+    if (member.key == key) return &member.value;
+  }
+  return nullptr;
+}
 
 // INVALID_ARGUMENT "name:line: ..." for text that is no YAML, has a key twice, more than 10,000
 // values or more than 32 levels. Anchors and aliases are refused: a file of a few lines could be

@@ -15,8 +15,8 @@
 namespace dragonfly::common::config {
 namespace {
 
-constexpr size_t kMaxValues = 10'000;
-constexpr size_t kMaxDepth = 32;
+constexpr size_t kMaxYamlValues = 10'000;
+constexpr size_t kMaxYamlDepth = 32;
 
 // What is wrong, thrown out of the parser's callbacks; it never leaves this file.
 struct Refused {
@@ -67,12 +67,12 @@ class Builder : public YAML::EventHandler {
 
   void Check(const YAML::Mark& mark, YAML::anchor_t anchor) {
     if (anchor != 0) throw Refused{mark.line + 1, "anchors are not supported; write the value out"};
-    if (++values_ > kMaxValues) throw Refused{mark.line + 1, "too many values"};
+    if (++values_ > kMaxYamlValues) throw Refused{mark.line + 1, "too many values"};
   }
 
   void Open(const YAML::Mark& mark, YAML::anchor_t anchor, Value::Kind kind) {
     Check(mark, anchor);
-    if (levels_.size() >= kMaxDepth) throw Refused{mark.line + 1, "nested too deeply"};
+    if (levels_.size() >= kMaxYamlDepth) throw Refused{mark.line + 1, "nested too deeply"};
     levels_.push_back({Value{kind, mark.line + 1, "", {}, {}}, false, ""});
   }
 

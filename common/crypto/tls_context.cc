@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "common/crypto/openssl_ptr.h"
 #include "common/status/reason.h"
 
 namespace dragonfly::common::crypto {
@@ -18,26 +19,10 @@ namespace {
 // Chains longer than this are an attack on our time (row D-17).
 constexpr int kMaxChainDepth = 5;
 
-struct BioFree {
-  void operator()(BIO* it) const { BIO_free_all(it); }
-};
-using BioPtr = std::unique_ptr<BIO, BioFree>;
-struct X509Free {
-  void operator()(X509* it) const { X509_free(it); }
-};
-using X509Ptr = std::unique_ptr<X509, X509Free>;
-struct KeyFree {
-  void operator()(EVP_PKEY* it) const { EVP_PKEY_free(it); }
-};
-
 absl::Status Failed(const std::string& prefix, const char* what) {
   return status::MakeStatus(absl::StatusCode::kInvalidArgument,
                             status::ErrorReason::kInvalidArgument,
                             prefix + ": " + what + ": " + TakeOpensslErrors());
-}
-
-BioPtr Over(const std::string& pem) {
-  return BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
 }
 
 X509Ptr NextCertificate(BIO* bio) {
@@ -47,20 +32,19 @@ X509Ptr NextCertificate(BIO* bio) {
 }
 
 bool UseCertificate(SSL_CTX* context, const TlsMaterial& material) {
-  const BioPtr chain = Over(material.cert_pem);
+  const BioPtr chain = BioOver(material.cert_pem);
   const X509Ptr own = NextCertificate(chain.get());
   if (own == nullptr || SSL_CTX_use_certificate(context, own.get()) != 1) return false;
   while (const X509Ptr next = NextCertificate(chain.get())) {
     if (SSL_CTX_add1_chain_cert(context, next.get()) != 1) return false;
   }
-  const BioPtr key_bio = Over(material.key_pem);
-  const std::unique_ptr<EVP_PKEY, KeyFree> key(
-      PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
+  const BioPtr key_bio = BioOver(material.key_pem);
+  const KeyPtr key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
   return key != nullptr && SSL_CTX_use_PrivateKey(context, key.get()) == 1;
 }
 
 bool TrustAuthorities(SSL_CTX* context, const TlsMaterial& material, bool server) {
-  const BioPtr bio = Over(material.ca_pem);
+  const BioPtr bio = BioOver(material.ca_pem);
   X509_STORE* store = SSL_CTX_get_cert_store(context);
   while (const X509Ptr authority = NextCertificate(bio.get())) {
     if (X509_STORE_add_cert(store, authority.get()) != 1) return false;

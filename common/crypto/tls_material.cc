@@ -16,6 +16,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/crypto/openssl_ptr.h"
 #include "common/digest/hasher.h"
 #include "common/status/reason.h"
 
@@ -27,14 +28,6 @@ using status::MakeStatus;
 
 // More than this is no file of certificates.
 constexpr size_t kMaxFileBytes = size_t{4} << 20;
-
-template <typename T, void (*Free)(T*)>
-struct Deleter {
-  void operator()(T* it) const { Free(it); }
-};
-using X509Ptr = std::unique_ptr<X509, Deleter<X509, X509_free>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY, EVP_PKEY_free>>;
-using BioPtr = std::unique_ptr<BIO, Deleter<BIO, BIO_free_all>>;
 
 absl::Status Wrong(const std::string& key, const std::string& path, std::string_view what) {
   return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument,
@@ -52,13 +45,9 @@ absl::Status ReadPem(const std::string& key, const std::string& path, std::strin
   return absl::OkStatus();
 }
 
-BioPtr Over(const std::string& pem) {
-  return BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-}
-
 // The first certificate; null when there is none. `count`: of all.
 X509Ptr FirstCertificate(const std::string& pem, int* count) {
-  const BioPtr bio = Over(pem);
+  const BioPtr bio = BioOver(pem);
   X509Ptr first;
   *count = 0;
   while (X509* read = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
@@ -93,7 +82,7 @@ absl::Status CheckValidity(const X509& certificate, const std::string& key, cons
 
 absl::Status CheckKey(X509& certificate, const std::string& pem, const std::string& key,
                       const TlsFiles& files) {
-  const BioPtr bio = Over(pem);
+  const BioPtr bio = BioOver(pem);
   // No password: a service has nobody to ask.
   const auto no_password = [](char*, int, int, void*) { return -1; };
   const KeyPtr private_key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr));

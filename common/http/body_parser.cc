@@ -1,168 +1,122 @@
 #include "common/http/body_parser.h"
 
 #include <algorithm>
-
-#include "common/http/headers.h"
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <functional>
 
 namespace dragonfly::common::http {
 namespace {
 
-// Of 64 bits. More are zeros in front, which nobody needs.
-constexpr int kMaxSizeDigits = 16;
+namespace beast = boost::beast::http;
+using boost::asio::buffer;
+using boost::system::error_code;
 
-int HexValue(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
+// What Beast is told in front of the chunks; ParseRequestHead has judged the real one.
+constexpr std::string_view kHead = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-bool IsBlank(char c) { return c == ' ' || c == '\t'; }
-
-std::string_view TrimBlanks(std::string_view text) {
-  while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
-  return text;
-}
+// The end of a chunk and the size of the next, without extensions.
+constexpr size_t kMaxSizeLineBytes = 64;
 
 }  // namespace
 
+// Beast's reader of chunks. It is given whole lines, and between them what is in the chunks: handed
+// over as it arrives, it would read an extension up to the end of what is there instead of its
+// line, and take a chunk off the limit once more whenever it has to wait.
+struct BodyParser::Chunks {
+  Chunks(uint64_t max_body_bytes, std::string& body) {
+    parser.eager(false);
+    parser.body_limit(max_body_bytes);
+    on_chunk = [this](uint64_t bytes, const auto& extension, error_code&) {
+      size = bytes;
+      extension_bytes = extension.size();
+    };
+    on_data = [&body](uint64_t, const auto& data, error_code&) {
+      body.append(data.data(), data.size());
+      return data.size();
+    };
+    parser.on_chunk_header(on_chunk);
+    parser.on_chunk_body(on_data);
+    error_code error;
+    parser.put(buffer(kHead.data(), kHead.size()), error);
+  }
+
+  beast::request_parser<beast::empty_body> parser;
+  std::function<void(uint64_t, boost::beast::string_view, error_code&)> on_chunk;
+  std::function<size_t(uint64_t, boost::beast::string_view, error_code&)> on_data;
+  uint64_t size = 0;           // of the chunk that begins
+  size_t extension_bytes = 0;  // on its line
+};
+
 BodyParser::BodyParser(const RequestHead& head, size_t max_body_bytes, size_t max_overhead_bytes)
-    : max_body_bytes_(max_body_bytes),
-      overhead_left_(max_overhead_bytes),
-      state_(head.chunked ? State::kSize : State::kLength),
-      left_(head.content_length) {
-  if (head.chunked) return;
+    : overhead_left_(max_overhead_bytes), left_(head.content_length) {
+  if (head.chunked) {
+    left_ = 0;
+    chunks_ = std::make_unique<Chunks>(max_body_bytes, body_);
+    return;
+  }
   if (left_ > max_body_bytes) refused_ = 413;
-  if (left_ == 0) state_ = State::kDone;
+  done_ = left_ == 0;
 }
+
+BodyParser::~BodyParser() = default;
 
 size_t BodyParser::Put(std::string_view data) {
   size_t used = 0;
-  while (used < data.size() && !done() && refused_ == 0) {
+  while (used < data.size() && !done_ && refused_ == 0) {
     const std::string_view rest = data.substr(used);
-    if (state_ == State::kLength) {
-      used += PutData(rest, State::kDone);
-    } else if (state_ == State::kData) {
-      used += PutData(rest, State::kDataCr);
-    } else {
-      PutByte(rest.front());
-      ++used;
-    }
+    used += left_ > 0 ? PutData(rest) : PutLine(rest);
   }
   return used;
 }
 
-size_t BodyParser::PutData(std::string_view data, State next) {
-  const size_t size = static_cast<size_t>(std::min<uint64_t>(left_, data.size()));
-  body_.append(data.substr(0, size));
-  left_ -= size;
-  if (left_ == 0) state_ = next;
-  return size;
-}
-
-void BodyParser::PutByte(char byte) {
-  switch (state_) {
-    case State::kSize: {
-      const int value = HexValue(byte);
-      if (value < 0) return EndSize(byte);
-      if (++digits_ > kMaxSizeDigits) refused_ = 400;
-      left_ = (left_ << 4U) + static_cast<uint64_t>(value);
-      return;
-    }
-    case State::kPadding:
-      if (byte != ';' && !IsBlank(byte)) refused_ = 400;
-      if (byte == ';') state_ = State::kExtension;
-      (void)CountOverhead();
-      return;
-    case State::kExtension:
-    case State::kQuoted:
-    case State::kEscaped:
-      return InExtension(byte);
-    case State::kSizeLf:
-      Expect(byte, '\n', last_ ? State::kTrailer : State::kData);
-      return;
-    case State::kDataCr:
-      Expect(byte, '\r', State::kDataLf);
-      return;
-    case State::kDataLf:
-      Expect(byte, '\n', State::kSize);
-      digits_ = 0;
-      return;
-    case State::kTrailer:
-      if (byte == '\r') {
-        state_ = State::kTrailerLf;
-      } else if (CountOverhead()) {
-        trailer_ += byte;
-      }
-      return;
-    case State::kTrailerLf:
-      if (byte != '\n') refused_ = 400;
-      EndTrailer();
-      return;
-    case State::kLength:
-    case State::kData:
-    case State::kDone:
-      return;  // not a byte at a time
+size_t BodyParser::PutData(std::string_view data) {
+  data = data.substr(0, static_cast<size_t>(std::min<uint64_t>(left_, data.size())));
+  left_ -= data.size();
+  if (chunks_ == nullptr) {
+    body_.append(data);
+    done_ = left_ == 0;
+    return data.size();
   }
+  error_code error;
+  chunks_->parser.put(buffer(data.data(), data.size()), error);
+  if (error) refused_ = 400;
+  return data.size();
 }
 
-// `byte`: the first behind the digits of a chunk's size.
-void BodyParser::EndSize(char byte) {
-  last_ = left_ == 0;
-  if (digits_ == 0) {
+size_t BodyParser::PutLine(std::string_view data) {
+  const size_t most = overhead_left_ + kMaxSizeLineBytes;
+  const size_t end = std::min(data.find('\n'), data.size() - 1);
+  data = data.substr(0, end + 1);
+  data = data.substr(0, most + 1 - lines_.size());
+  lines_.append(data);
+  if (lines_.size() > most) {
     refused_ = 400;
-  } else if (left_ > max_body_bytes_ - body_.size()) {
-    refused_ = 413;
-  } else if (byte == '\r') {
-    state_ = State::kSizeLf;
-  } else {
-    state_ = State::kPadding;
-    PutByte(byte);
+  } else if (lines_.back() == '\n') {
+    ParseLines();
   }
+  return data.size();
 }
 
-void BodyParser::InExtension(char byte) {
-  if (state_ == State::kExtension && byte == '\r') {
-    state_ = State::kSizeLf;
+// Beast wants the end of a chunk together with the line behind it, and trailers all at once.
+void BodyParser::ParseLines() {
+  error_code error;
+  chunks_->parser.put(buffer(lines_.data(), lines_.size()), error);
+  if (error == beast::error::need_more) return;
+  if (error) {
+    refused_ = error == beast::error::body_limit ? 413 : 400;
     return;
   }
-  // Neither controls nor, in a quotation, the end of the line.
-  if (!IsFieldValue(std::string_view(&byte, 1))) refused_ = 400;
-  if (state_ == State::kEscaped) {
-    state_ = State::kQuoted;
-  } else if (byte == '"') {
-    state_ = state_ == State::kQuoted ? State::kExtension : State::kQuoted;
-  } else if (byte == '\\' && state_ == State::kQuoted) {
-    state_ = State::kEscaped;
-  }
-  (void)CountOverhead();
-}
-
-void BodyParser::EndTrailer() {
-  state_ = trailer_.empty() ? State::kDone : State::kTrailer;
-  if (trailer_.empty() || refused_ != 0) return;
-  const std::string_view line(trailer_);
-  const size_t colon = std::min(line.find(':'), line.size());
-  if (colon == line.size() || !IsFieldName(line.substr(0, colon)) ||
-      !IsFieldValue(TrimBlanks(line.substr(colon + 1)))) {
+  done_ = chunks_->parser.is_done();
+  left_ = done_ ? 0 : chunks_->size;
+  const size_t overhead = done_ ? lines_.size() : chunks_->extension_bytes;
+  lines_.clear();
+  if (overhead > overhead_left_) {
     refused_ = 400;
+  } else {
+    overhead_left_ -= overhead;
   }
-  trailer_.clear();
-}
-
-void BodyParser::Expect(char byte, char wanted, State next) {
-  state_ = next;
-  if (byte != wanted) refused_ = 400;
-}
-
-bool BodyParser::CountOverhead() {
-  if (overhead_left_ == 0) {
-    refused_ = 400;
-    return false;
-  }
-  --overhead_left_;
-  return true;
 }
 
 }  // namespace dragonfly::common::http

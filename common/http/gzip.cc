@@ -5,17 +5,13 @@
 #include <algorithm>
 #include <limits>
 
+#include "common/http/headers.h"
+
 namespace dragonfly::common::http {
 namespace {
 
 constexpr int kGzipWindow = 15 + 16;  // the largest window; 16: a gzip header, not zlib's
 constexpr int kMemoryLevel = 8;
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 // Whether ";q=0.000" is what follows a coding.
 bool IsRefused(std::string_view parameters) {

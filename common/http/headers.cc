@@ -59,4 +59,10 @@ bool IsCredential(std::string_view name) {
       kParts, [&](std::string_view part) { return lower.find(part) != std::string::npos; });
 }
 
+std::string_view Trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
 }  // namespace dragonfly::common::http

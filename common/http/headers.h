@@ -14,6 +14,12 @@ using HeaderList = std::vector<std::pair<std::string, std::string>>;
 bool SameName(std::string_view a, std::string_view b);
 // The first field of that name.
 std::optional<std::string_view> Find(const HeaderList& headers, std::string_view name);
+// Without the spaces and tabs around it.
+std::string_view Trim(std::string_view text);
+// Empty when there is none.
+inline std::string_view FindOrEmpty(const HeaderList& headers, std::string_view name) {
+  return Find(headers, name).value_or(std::string_view());
+}
 std::vector<std::string_view> FindAll(const HeaderList& headers, std::string_view name);
 
 // A name of RFC 9110 token characters.

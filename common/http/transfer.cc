@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "common/http/curl_loop.h"
+#include "common/http/headers.h"
 #include "common/status/reason.h"
 
 namespace dragonfly::common::http {
@@ -11,12 +12,6 @@ namespace {
 
 // The body of a redirect is read this far for the sake of its connection.
 constexpr size_t kMaxDiscardBytes = size_t{64} << 10;
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 // "HTTP/1.1 200 OK", "HTTP/2 200".
 int StatusOfLine(std::string_view line) {

@@ -12,12 +12,9 @@
 namespace dragonfly::common::id {
 namespace {
 
-constexpr double kTargetPieces = 500;
+using status::Invalid;
 
-absl::Status Invalid(const std::string& message) {
-  return status::MakeStatus(absl::StatusCode::kInvalidArgument,
-                            status::ErrorReason::kInvalidArgument, message);
-}
+constexpr double kTargetPieces = 500;
 
 }  // namespace
 

@@ -10,14 +10,11 @@ namespace dragonfly::common::id {
 namespace {
 
 using status::ErrorReason;
+using status::Invalid;
 using status::MakeStatus;
 using status::Sv;
 
 constexpr size_t kTaskIdCharacters = 64;
-
-absl::Status Invalid(std::string_view message) {
-  return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument, message);
-}
 
 // Storage and the piece protocol know ids of 64 characters only. A sha256 is used as it is; digests
 // of other lengths (sha512, crc32) are hashed down.

@@ -5,8 +5,6 @@
 namespace dragonfly::common::id {
 namespace {
 
-constexpr std::string_view kHexDigits = "0123456789ABCDEF";
-
 bool MustEncode(unsigned char c, EncodeSet set) {
   if (c < 0x20 || c > 0x7E) return true;
   const auto any = [c](std::string_view set_bytes) {

@@ -5,6 +5,8 @@
 
 namespace dragonfly::common::id {
 
+inline constexpr std::string_view kHexDigits = "0123456789ABCDEF";
+
 // Bytes that a component must not contain raw; all above 0x7E belong to each set.
 enum class EncodeSet { kControl, kFragment, kQuery, kSpecialQuery, kPath, kUserinfo };
 

@@ -24,8 +24,6 @@ struct SpecialScheme {
 constexpr std::array<SpecialScheme, 6> kSpecialSchemes = {
     {{"http", 80}, {"https", 443}, {"ws", 80}, {"wss", 443}, {"ftp", 21}, {"file", 0}}};
 
-constexpr std::string_view kHexDigits = "0123456789ABCDEF";
-
 const SpecialScheme* FindSpecial(std::string_view scheme) {
   for (const SpecialScheme& special : kSpecialSchemes) {
     if (special.name == scheme) return &special;

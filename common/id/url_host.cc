@@ -21,7 +21,7 @@ namespace {
 using status::StdView;
 using status::Sv;
 
-absl::Status Refuse(std::string_view host, std::string_view why) {
+absl::Status RefuseHost(std::string_view host, std::string_view why) {
   return status::MakeStatus(
       absl::StatusCode::kInvalidArgument, status::ErrorReason::kInvalidArgument,
       StdView(absl::StrCat("host '", Sv(host.substr(0, 256)), "': ", Sv(why))));
@@ -85,14 +85,14 @@ bool EndsInNumber(std::vector<std::string_view> parts) {
 absl::StatusOr<std::string> NormalizeIpv4(std::string_view host) {
   std::vector<std::string_view> parts = SplitDots(host);
   if (parts.back().empty() && parts.size() > 1) parts.pop_back();
-  if (parts.size() > 4) return Refuse(host, "an IPv4 address has four numbers");
+  if (parts.size() > 4) return RefuseHost(host, "an IPv4 address has four numbers");
   uint64_t address = 0;
   for (size_t i = 0; i < parts.size(); ++i) {
     const auto number = Ipv4Number(parts[i]);
-    if (!number) return Refuse(host, "ends in a number, but is no IPv4 address");
+    if (!number) return RefuseHost(host, "ends in a number, but is no IPv4 address");
     const bool last = i + 1 == parts.size();
     const uint64_t limit = last ? uint64_t{1} << (8 * (5 - parts.size())) : 256;
-    if (*number >= limit) return Refuse(host, "a number of the IPv4 address is too large");
+    if (*number >= limit) return RefuseHost(host, "a number of the IPv4 address is too large");
     address += last ? *number : *number << (8 * (3 - i));
   }
   return absl::StrCat(address >> 24U, ".", (address >> 16U) & 255U, ".", (address >> 8U) & 255U,
@@ -128,12 +128,12 @@ std::string Ipv6Text(const std::array<unsigned char, 16>& bytes) {
 }
 
 absl::StatusOr<std::string> NormalizeIpv6(std::string_view host) {
-  if (host.back() != ']') return Refuse(host, "the bracket is not closed");
+  if (host.back() != ']') return RefuseHost(host, "the bracket is not closed");
   const std::string literal(host.substr(1, host.size() - 2));
   std::array<unsigned char, 16> bytes{};
   if (literal.find('\0') != std::string::npos ||
       inet_pton(AF_INET6, literal.c_str(), bytes.data()) != 1) {
-    return Refuse(host, "is no IPv6 address; zones are not allowed in URLs");
+    return RefuseHost(host, "is no IPv6 address; zones are not allowed in URLs");
   }
   return absl::StrCat("[", Ipv6Text(bytes), "]");
 }
@@ -151,7 +151,7 @@ absl::StatusOr<std::string> DomainToAscii(std::string_view domain) {
   const int result =
       idn2_to_ascii_8z(std::string(domain).c_str(), &output, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
   const std::unique_ptr<char, void (*)(void*)> owner(output, idn2_free);
-  if (result != IDN2_OK) return Refuse(domain, idn2_strerror(result));
+  if (result != IDN2_OK) return RefuseHost(domain, idn2_strerror(result));
   return std::string(output);
 }
 
@@ -161,7 +161,7 @@ absl::StatusOr<std::string> NormalizeHost(std::string_view host, bool special) {
   if (host.starts_with('[')) return NormalizeIpv6(host);
   if (!special) {
     for (const char c : host) {
-      if (IsForbidden(c, false)) return Refuse(host, "has a character that no host may have");
+      if (IsForbidden(c, false)) return RefuseHost(host, "has a character that no host may have");
     }
     std::string text;
     AppendPercentEncoded(host, EncodeSet::kControl, text);
@@ -169,13 +169,13 @@ absl::StatusOr<std::string> NormalizeHost(std::string_view host, bool special) {
   }
   const std::string decoded = ReplaceInvalidUtf8(PercentDecode(host));
   for (const char c : decoded) {
-    if (IsForbidden(c, true)) return Refuse(host, "has a character that no host may have");
+    if (IsForbidden(c, true)) return RefuseHost(host, "has a character that no host may have");
   }
   auto ascii = DomainToAscii(decoded);
   if (!ascii.ok()) return ascii.status();
-  if (ascii->empty()) return Refuse(host, "is empty");
+  if (ascii->empty()) return RefuseHost(host, "is empty");
   for (const char c : *ascii) {  // full-width forms turn into ASCII only now
-    if (IsForbidden(c, true)) return Refuse(host, "has a character that no host may have");
+    if (IsForbidden(c, true)) return RefuseHost(host, "has a character that no host may have");
   }
   if (EndsInNumber(SplitDots(*ascii))) return NormalizeIpv4(*ascii);
   return ascii;

@@ -15,11 +15,13 @@
 namespace dragonfly::common::rpc {
 namespace {
 
-int ToInt(int64_t value) {
+int ToArgument(int64_t value) {
   return static_cast<int>(std::clamp<int64_t>(value, 1, std::numeric_limits<int>::max()));
 }
 
-int ToMilliseconds(absl::Duration duration) { return ToInt(absl::ToInt64Milliseconds(duration)); }
+int MillisecondsArgument(absl::Duration duration) {
+  return ToArgument(absl::ToInt64Milliseconds(duration));
+}
 
 }  // namespace
 
@@ -29,17 +31,17 @@ std::shared_ptr<::grpc::Channel> MakeChannel(const std::string& target,
   LogLibraries();
   ::grpc::ChannelArguments arguments;
   // gRPC gives up on an attempt to connect after the time that it waits before the next one.
-  const int connect = ToMilliseconds(options.connect_timeout);
+  const int connect = MillisecondsArgument(options.connect_timeout);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, connect);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, std::min(connect, 500));
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, std::max(connect, 5000));
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, ToMilliseconds(options.keepalive));
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, ToMilliseconds(options.keepalive_timeout));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, MillisecondsArgument(options.keepalive));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, MillisecondsArgument(options.keepalive_timeout));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 0);
   arguments.SetInt(GRPC_ARG_MAX_METADATA_SIZE,
-                   ToInt(static_cast<int64_t>(options.max_metadata_bytes)));
+                   ToArgument(static_cast<int64_t>(options.max_metadata_bytes)));
   arguments.SetMaxReceiveMessageSize(
-      ToInt(static_cast<int64_t>(options.max_receive_message_bytes)));
+      ToArgument(static_cast<int64_t>(options.max_receive_message_bytes)));
   arguments.SetMaxSendMessageSize(-1);  // the server's limit decides
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // Retries are the caller's, who knows what may be sent twice; service configurations from DNS are

@@ -85,6 +85,10 @@ absl::Status MakeStatus(absl::StatusCode code, ErrorReason reason, std::string_v
   return status;
 }
 
+absl::Status Invalid(std::string_view message) {
+  return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument, message);
+}
+
 ErrorReason ReasonOf(const absl::Status& status) {
   if (status.ok()) return ErrorReason::kUnknown;
   if (const auto payload = status.GetPayload(kReasonUrl); payload.has_value()) {

@@ -50,6 +50,8 @@ std::string_view ReasonName(ErrorReason reason);
 
 // A status with its reason attached as payload. `code` must not be OK.
 absl::Status MakeStatus(absl::StatusCode code, ErrorReason reason, std::string_view message);
+// INVALID_ARGUMENT with its reason: name the field, the value and the remedy.
+absl::Status Invalid(std::string_view message);
 
 // The reason carried by `status`, or one derived from its code; kUnknown for OK.
 ErrorReason ReasonOf(const absl::Status& status);

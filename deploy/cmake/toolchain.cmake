@@ -34,6 +34,8 @@ target_compile_options(dragonfly_options INTERFACE
   # g++ 12 sees overflows in std::string that are none (its bugs 105329, 105651); headers of the system hide
   # them, those that are precompiled do not.
   "$<$<AND:$<CXX_COMPILER_ID:GNU>,$<CONFIG:Release>>:-Wno-array-bounds;-Wno-restrict;-Wno-stringop-overflow;-Wno-stringop-overread>"
+  # Sources that are compiled together are included by one that is not theirs, so that g++ takes them for headers.
+  "$<$<AND:$<CXX_COMPILER_ID:GNU>,$<BOOL:${CMAKE_UNITY_BUILD}>>:-Wno-subobject-linkage>"
   $<$<BOOL:${DRAGONFLY_WERROR}>:-Werror>)
 
 # Hardening, for every target. -ftrivial-auto-var-init=zero and _FORTIFY_SOURCE need optimisation or

@@ -11,7 +11,7 @@ usage: deploy/lint/tidy.sh [--all | FILE...] [--build FOLDER] [--jobs N] [--seco
                   branch is there or nothing has changed, the ten sources that were changed last
   --all           every source: ten seconds each, for an evening
   FILE            these; of a header, the source of the same name
-  --build FOLDER  the build tree (the first of build/release, build/debug)
+  --build FOLDER  the build tree (build/debug)
   --jobs N        at a time (the number of processors)
   --seconds N     begin no further source after so many seconds, and say which were left (no limit)
   --no-setup      do not look for missing packages
@@ -35,11 +35,10 @@ while [ $# -gt 0 ]; do
 done
 
 [ -z "$setup" ] || deploy/setup.sh --lint
-for tree in build/release build/debug; do
-  [ -n "$build" ] || [ ! -f "$tree/compile_commands.json" ] || build=$tree
-done
-[ -n "$build" ] && [ -f "$build/compile_commands.json" ] || {
-  echo "tidy.sh: no build tree; build first: cmake --preset release && cmake --build build/release" >&2; exit 2; }
+# Not build/release: it compiles sources together, and has no commands for one of them.
+build=${build:-build/debug}
+[ -f "$build/compile_commands.json" ] || {
+  echo "tidy.sh: no build tree; build first: cmake --preset debug && cmake --build build/debug" >&2; exit 2; }
 
 # Files that were changed since the branch left main, one in a line.
 changed() {

@@ -14,7 +14,7 @@ using common::status::ErrorReason;
 constexpr uint32_t kEndgamePieces = 3;
 constexpr absl::Duration kSlowAtLeast = absl::Seconds(1);
 constexpr double kSlowFactor = 3;  // times the mean time of a piece
-constexpr double kSmoothing = 0.2;
+constexpr double kPieceTimeSmoothing = 0.2;
 // Pieces before the reader of the origin that are left to it.
 constexpr PieceNumber kLeftToSource = 2;
 // Stripes are worth their waiting from so many pieces on.
@@ -181,9 +181,10 @@ void DownloadCore::Impl::On(const FetchDone& event) {
   const absl::Duration took = now_ - fetch.started;
   selector_.OnPiece(fetch.parent, event.piece.length, took);
   const double seconds = absl::ToDoubleSeconds(took);
-  mean_piece_seconds_ = mean_piece_seconds_ > 0
-                            ? mean_piece_seconds_ + kSmoothing * (seconds - mean_piece_seconds_)
-                            : seconds;
+  mean_piece_seconds_ =
+      mean_piece_seconds_ > 0
+          ? mean_piece_seconds_ + kPieceTimeSmoothing * (seconds - mean_piece_seconds_)
+          : seconds;
   Parent& parent = *parents_[fetch.parent];
   parent.failures = 0;
   parent.refusals = 0;

@@ -8,7 +8,7 @@ namespace {
 
 // A parent is not believed to have more left than this many times what it has shown in one request.
 constexpr double kBelief = 8;
-constexpr double kSmoothing = 0.3;
+constexpr double kGoodputSmoothing = 0.3;
 constexpr double kMaxPenalty = 10;
 
 double PenaltyOf(Blame blame) {
@@ -45,7 +45,7 @@ void ParentSelector::OnPiece(ParentSlot parent, uint64_t bytes, absl::Duration t
   const double seconds = std::max(absl::ToDoubleSeconds(took), 1e-6);
   const double measured = static_cast<double>(bytes) * 8 / seconds;
   entry.goodput =
-      entry.goodput > 0 ? entry.goodput + kSmoothing * (measured - entry.goodput) : measured;
+      entry.goodput > 0 ? entry.goodput + kGoodputSmoothing * (measured - entry.goodput) : measured;
 }
 
 double ParentSelector::PenaltyAt(const Entry& entry, absl::Time now) {

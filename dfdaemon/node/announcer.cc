@@ -26,7 +26,7 @@ using Empty = ::google::protobuf::Empty;
 
 namespace {
 
-constexpr absl::Duration kShortestPause = absl::Milliseconds(100);
+constexpr absl::Duration kShortestAnnouncePause = absl::Milliseconds(100);
 
 Co<void> SayGoodbye(CancelScope& scope, std::shared_ptr<::grpc::Channel> channel,
                     std::string host_id, absl::Duration timeout) {
@@ -159,7 +159,7 @@ Co<void> Announcer::Keep(std::shared_ptr<Entry> entry) {
 
 // Between two attempts. Who needs the scheduler now has the next one made at once.
 Co<void> Announcer::Pause(std::shared_ptr<Entry> entry, absl::Duration length) {
-  absl::Status slept = co_await common::async::Sleep(entry->scope, kShortestPause);
+  absl::Status slept = co_await common::async::Sleep(entry->scope, kShortestAnnouncePause);
   if (!slept.ok() || entry->poked) co_return;
   CancelScope pause(entry->scope, length);
   entry->idle = &pause;
@@ -199,8 +199,8 @@ Co<bool> Announcer::Idle(std::shared_ptr<Entry> entry) {
 }
 
 Co<absl::Status> Announcer::AnnounceOnce(std::shared_ptr<Entry> entry) {
-  using Stub = ::scheduler::v2::Scheduler::Stub;
-  auto stub = std::make_shared<Stub>(entry->channel);
+  using SchedulerStub = ::scheduler::v2::Scheduler::Stub;
+  auto stub = std::make_shared<SchedulerStub>(entry->channel);
   ::scheduler::v2::AnnounceHostRequest request;
   fill_(*request.mutable_host());
   request.mutable_interval()->set_seconds(absl::ToInt64Seconds(options_.interval));

@@ -19,7 +19,7 @@ using common::status::ErrorReason;
 using common::status::MakeStatus;
 using common::status::Sv;
 
-constexpr size_t kMaxEntries = 10'000;
+constexpr size_t kMaxListEntries = 10'000;
 constexpr size_t kMaxPatternBytes = 4096;
 
 absl::Status Wrong(std::string_view field, std::string_view what) {
@@ -41,7 +41,7 @@ absl::Status ReadTexts(const Value& map, std::string_view key, const std::string
   const Value* list = Member(map, key, key);
   if (list == nullptr) return absl::OkStatus();
   const std::string at = absl::StrCat(field, ".", Sv(key));
-  if (list->kind != Value::Kind::kList || list->list.size() > kMaxEntries) {
+  if (list->kind != Value::Kind::kList || list->list.size() > kMaxListEntries) {
     return Wrong(at, "is no list of at most 10000 values; write it in square brackets");
   }
   for (const Value& value : list->list) {

@@ -25,7 +25,7 @@ using common::net::Endpoint;
 using common::net::IpAddress;
 using common::status::ErrorReason;
 using common::status::MakeStatus;
-using Stub = wire::DfdaemonUpload::Stub;
+using UploadStub = wire::DfdaemonUpload::Stub;
 
 // One link, in the hands of its owner and of the two coroutines. Belongs to the executor.
 struct GrpcParentDialer::State {
@@ -137,20 +137,20 @@ Co<absl::Status> GrpcParentDialer::ReadPiecesOfKind(std::shared_ptr<State> state
     case common::id::TaskKind::kPersistent:
       co_return co_await ReadPieces<wire::SyncPersistentPiecesRequest,
                                     wire::SyncPersistentPiecesResponse>(
-          state, [](Stub& stub, auto* context, const auto* request, auto* reactor) {
+          state, [](UploadStub& stub, auto* context, const auto* request, auto* reactor) {
             stub.async()->SyncPersistentPieces(context, request, reactor);
           });
     case common::id::TaskKind::kPersistentCache:
       co_return co_await ReadPieces<wire::SyncPersistentCachePiecesRequest,
                                     wire::SyncPersistentCachePiecesResponse>(
-          state, [](Stub& stub, auto* context, const auto* request, auto* reactor) {
+          state, [](UploadStub& stub, auto* context, const auto* request, auto* reactor) {
             stub.async()->SyncPersistentCachePieces(context, request, reactor);
           });
     case common::id::TaskKind::kStandard:
       break;
   }
   co_return co_await ReadPieces<wire::SyncPiecesRequest, wire::SyncPiecesResponse>(
-      state, [](Stub& stub, auto* context, const auto* request, auto* reactor) {
+      state, [](UploadStub& stub, auto* context, const auto* request, auto* reactor) {
         stub.async()->SyncPieces(context, request, reactor);
       });
 }
@@ -158,7 +158,7 @@ Co<absl::Status> GrpcParentDialer::ReadPiecesOfKind(std::shared_ptr<State> state
 // OK when the parent has told all that it was asked for.
 template <typename Req, typename Resp, typename Method>
 Co<absl::Status> GrpcParentDialer::ReadPieces(std::shared_ptr<State> state, Method method) {
-  Stub stub(channels_.Get(*state->endpoint));
+  UploadStub stub(channels_.Get(*state->endpoint));
   Req request;
   request.set_host_id(options_.identity.host_id);
   request.set_task_id(state->key.id);
@@ -254,7 +254,7 @@ absl::Status GrpcParentDialer::SetTarget(State& state, const std::string& ip, in
 
 // How busy the parent's host is, for as long as it says so. A parent without it is as good.
 Co<void> GrpcParentDialer::FollowLoad(std::shared_ptr<State> state) {
-  Stub stub(channels_.Get(*state->endpoint));
+  UploadStub stub(channels_.Get(*state->endpoint));
   wire::SyncHostRequest request;
   request.set_host_id(options_.identity.host_id);
   // Belongs to no download; the callee looks nothing up by it.

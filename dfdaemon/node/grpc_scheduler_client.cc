@@ -29,7 +29,7 @@ using log::kv;
 using Request = SchedulerMessages::Request;
 using Response = SchedulerMessages::Response;
 using Stream = common::rpc::ClientBidi<Request, Response>;
-using Stub = ::scheduler::v2::Scheduler::Stub;
+using SchedulerStub = ::scheduler::v2::Scheduler::Stub;
 
 namespace {
 
@@ -294,7 +294,7 @@ Co<absl::Status> GrpcSchedulerClient::Introduce(std::shared_ptr<Conversation> it
 
 // The registration goes first and waits for no headers: upstream's come with the first answer.
 void GrpcSchedulerClient::StartStream(Conversation& it) {
-  Stub stub(channels_.Get(*it.endpoint));
+  SchedulerStub stub(channels_.Get(*it.endpoint));
   common::rpc::CallOptions call;
   call.trace = it.trace;
   call.extensions = Spoken();
@@ -357,7 +357,7 @@ Co<absl::Status> GrpcSchedulerClient::DeleteTask(CancelScope& scope, common::id:
   if (key.kind != common::id::TaskKind::kStandard) co_return OtherKind(key);
   const auto endpoint = selector_.Pick(key.id, 0);
   if (!endpoint) co_return NoScheduler();
-  auto stub = std::make_shared<Stub>(channels_.Get(*endpoint));
+  auto stub = std::make_shared<SchedulerStub>(channels_.Get(*endpoint));
   ::scheduler::v2::DeleteTaskRequest request;
   request.set_host_id(options_.identity.host_id);
   request.set_task_id(key.id);
@@ -379,7 +379,7 @@ Co<absl::StatusOr<std::string>> GrpcSchedulerClient::StatTask(CancelScope& scope
   if (key.kind != common::id::TaskKind::kStandard) co_return OtherKind(key);
   const auto endpoint = selector_.Pick(key.id, 0);
   if (!endpoint) co_return NoScheduler();
-  auto stub = std::make_shared<Stub>(channels_.Get(*endpoint));
+  auto stub = std::make_shared<SchedulerStub>(channels_.Get(*endpoint));
   ::scheduler::v2::StatTaskRequest request;
   request.set_host_id(options_.identity.host_id);
   request.set_task_id(key.id);

@@ -64,14 +64,14 @@ Co<absl::Status> CheckHealth(CancelScope& scope, std::shared_ptr<::grpc::Channel
 }
 
 Co<absl::Status> WatchHealth(CancelScope& scope, std::shared_ptr<::grpc::Channel> channel) {
-  using Stream = common::rpc::ClientBidi<::grpc::ByteBuffer, ::grpc::ByteBuffer>;
+  using WatchStream = common::rpc::ClientBidi<::grpc::ByteBuffer, ::grpc::ByteBuffer>;
   ::grpc::GenericStub stub(channel);
   const common::rpc::CallOptions options;
   const common::async::Executor executor = scope.executor();
   auto starter = [&stub](auto* context, auto* reactor) {
     stub.PrepareBidiStreamingCall(context, kWatch, ::grpc::StubOptions(), reactor);
   };
-  std::unique_ptr<Stream> stream = Stream::Start(executor, options, starter);
+  std::unique_ptr<WatchStream> stream = WatchStream::Start(executor, options, starter);
   absl::Status sent = stream->TryWrite(EmptyMessage());
   if (!sent.ok()) co_return sent;
   stream->HalfClose();

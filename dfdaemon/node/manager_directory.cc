@@ -28,7 +28,7 @@ using common::manager::SavedAnswer;
 using common::status::ErrorReason;
 using common::status::MakeStatus;
 using log::kv;
-using Stub = v2::Manager::Stub;
+using ManagerStub = v2::Manager::Stub;
 
 constexpr char kKind[] = "schedulers";
 enum Part : size_t { kTarget, kConfigured, kCluster, kSchedulers, kParts };
@@ -79,7 +79,7 @@ ManagerDirectory::~ManagerDirectory() = default;
 Co<absl::StatusOr<std::shared_ptr<v2::ListSchedulersResponse>>> ManagerDirectory::Ask(
     CancelScope& scope, uint64_t cluster) {
   const NodeIdentity& identity = options_.identity;
-  auto stub = std::make_shared<Stub>(channels_.Get(options_.target));
+  auto stub = std::make_shared<ManagerStub>(channels_.Get(options_.target));
   v2::ListSchedulersRequest request;
   request.set_source_type(identity.seed ? v2::SEED_PEER_SOURCE : v2::PEER_SOURCE);
   request.set_hostname(identity.hostname);

@@ -18,12 +18,12 @@ using ::grpc::ServerUnaryReactor;
 
 using Download = v2::DfdaemonDownload;
 // What is served of the service; the rest answers UNIMPLEMENTED.
-using Served = rpc::OnlyMarked<Download::WithCallbackMethod_DownloadTask<
+using ServedDownloads = rpc::OnlyMarked<Download::WithCallbackMethod_DownloadTask<
     Download::WithCallbackMethod_StatTask<Download::WithCallbackMethod_StatLocalTask<
         Download::WithCallbackMethod_ListLocalTasks<Download::WithCallbackMethod_DeleteTask<
             Download::WithCallbackMethod_DeleteLocalTask<rpc::AllMethods<Download>>>>>>>>;
 
-class DownloadService final : public Served {
+class DownloadService final : public ServedDownloads {
  public:
   explicit DownloadService(ServiceDeps deps)
       : deps_(std::move(deps)), loop_{deps_.executor, deps_.group, deps_.scope} {}

@@ -60,15 +60,15 @@ class SyncHostCall : public rpc::StreamEvents {
 
 using Upload = v2::DfdaemonUpload;
 // What is served of the service beside the piece RPCs; the rest answers UNIMPLEMENTED.
-using Served = transfer::grpc::PieceMethods<Upload::WithCallbackMethod_DownloadTask<
+using ServedUploads = transfer::grpc::PieceMethods<Upload::WithCallbackMethod_DownloadTask<
     Upload::WithCallbackMethod_SyncPieces<Upload::WithCallbackMethod_SyncHost<
         Upload::WithCallbackMethod_StatTask<Upload::WithCallbackMethod_StatLocalTask<
             Upload::WithCallbackMethod_DeleteTask<rpc::AllMethods<Upload>>>>>>>>;
 
-class UploadService final : public Served {
+class UploadService final : public ServedUploads {
  public:
   explicit UploadService(UploadDeps deps)
-      : Served(*deps.pieces),
+      : ServedUploads(*deps.pieces),
         deps_(std::move(deps)),
         loop_{deps_.service.executor, deps_.service.group, deps_.service.scope},
         holdings_(deps_.service) {}

@@ -2,20 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "common/async/steady_now.h"
 
 namespace dragonfly::dfdaemon::transfer {
 
 namespace async = common::async;
 
 namespace {
-
-absl::Time SteadyNow() {
-  return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
-}
 
 // Neither closed nor with bytes that nobody asked for.
 bool IsQuiet(async::TcpStream& stream) {
@@ -51,7 +47,7 @@ void IdleStreams::Put(std::unique_ptr<async::TcpStream> stream) {
   if (streams_.size() >= options_.max_total) streams_.pop_back();
   Idle idle;
   idle.stream = std::move(stream);
-  idle.since = SteadyNow();
+  idle.since = async::SteadyNow();
   streams_.push_front(std::move(idle));
   if (!armed_) Arm();
 }
@@ -64,7 +60,7 @@ void IdleStreams::Clear() {
 
 void IdleStreams::Arm() {
   armed_ = true;
-  const absl::Duration age = SteadyNow() - streams_.back().since;
+  const absl::Duration age = async::SteadyNow() - streams_.back().since;
   timer_.Arm(options_.idle_timeout - age, [this] {
     armed_ = false;
     Sweep();
@@ -72,7 +68,7 @@ void IdleStreams::Arm() {
 }
 
 void IdleStreams::Sweep() {
-  const absl::Time oldest = SteadyNow() - options_.idle_timeout;
+  const absl::Time oldest = async::SteadyNow() - options_.idle_timeout;
   while (!streams_.empty() && streams_.back().since <= oldest) streams_.pop_back();
   if (!streams_.empty()) Arm();
 }

@@ -21,6 +21,9 @@ namespace dragonfly::dfdaemon::transfer {
 // One client and one server interface for moving pieces, whatever the transport. The conformance
 // suite in transfer/testing holds every transport to what is written here, for all kinds of task.
 
+// So much is read or written without a look at the event loop.
+inline constexpr uint64_t kBytesPerTurn = uint64_t{1} << 20;
+
 // What is asked for, and what the asker knows already: everything a parent says is checked against
 // it.
 struct PieceRequest {

@@ -25,9 +25,6 @@ using common::status::StdView;
 
 namespace {
 
-// So much is read without a look at the event loop.
-constexpr size_t kBytesPerTurn = size_t{1} << 20;
-
 PieceHead HeadOf(vortex::Metadata metadata) {
   PieceHead head;
   head.number = metadata.number;

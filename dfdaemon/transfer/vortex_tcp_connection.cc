@@ -22,9 +22,6 @@ using common::status::MakeStatus;
 
 namespace {
 
-// So much may be written without a look at the event loop.
-constexpr size_t kBytesPerTurn = size_t{1} << 20;
-
 bool IsTaskId(std::string_view id) {
   return std::ranges::all_of(
       id, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });

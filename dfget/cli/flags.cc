@@ -23,6 +23,7 @@
 namespace dragonfly::dfget::cli {
 namespace {
 
+using common::status::Invalid;
 using common::status::StdView;
 using common::status::Sv;
 
@@ -71,11 +72,6 @@ constexpr std::array kUnsupported = {
     UnsupportedFlag{"--max-files", true},
     UnsupportedFlag{"--max-concurrent-requests", true},
 };
-
-absl::Status Refuse(const std::string& message) {
-  return common::status::MakeStatus(absl::StatusCode::kInvalidArgument,
-                                    common::status::ErrorReason::kInvalidArgument, message);
-}
 
 void DefineFlags(CLI::App& app, RawFlags& raw) {
   Options& options = raw.options;
@@ -144,8 +140,8 @@ absl::Status CheckUrl(const std::string& text, Options& options) {
   const absl::StatusOr<common::id::Url> url = common::id::Url::Parse(text);
   if (!url.ok()) return common::status::Annotate(url.status(), "URL");
   if (url->scheme != "http" && url->scheme != "https") {
-    return Refuse(absl::StrCat("URL: scheme '", url->scheme,
-                               "' is not supported by this version; use http or https"));
+    return Invalid(absl::StrCat("URL: scheme '", url->scheme,
+                                "' is not supported by this version; use http or https"));
   }
   options.url = text;
   return absl::OkStatus();
@@ -154,30 +150,31 @@ absl::Status CheckUrl(const std::string& text, Options& options) {
 absl::Status CheckNumbers(const RawFlags& raw, Options& options) {
   const absl::StatusOr<absl::Duration> timeout = common::status::ParseDuration(raw.timeout);
   if (!timeout.ok() || *timeout <= absl::ZeroDuration() || *timeout > absl::Hours(24 * 365)) {
-    return Refuse(absl::StrCat("--timeout: '", raw.timeout,
-                               "' is not a time above 0 and up to a year, such as 30s, 10m or 2h"));
+    return Invalid(
+        absl::StrCat("--timeout: '", raw.timeout,
+                     "' is not a time above 0 and up to a year, such as 30s, 10m or 2h"));
   }
   options.timeout = *timeout;
   const std::optional<int> priority = common::status::ParseInteger<int>(raw.priority);
   if (!priority.has_value() || *priority < 0 || *priority > 6) {
-    return Refuse(absl::StrCat("--priority: '", raw.priority, "' is not a number from 0 to 6"));
+    return Invalid(absl::StrCat("--priority: '", raw.priority, "' is not a number from 0 to 6"));
   }
   options.priority = *priority;
   if (raw.piece_length.empty()) return absl::OkStatus();
   const absl::StatusOr<uint64_t> length = common::status::ParseByteSize(raw.piece_length);
   if (!length.ok()) {
-    return Refuse(
+    return Invalid(
         absl::StrCat("--piece-length: '", raw.piece_length, "' is not a size such as 4MiB"));
   }
   if (*length < common::id::kMinPieceLength) {
-    return Refuse(absl::StrCat("validate failed: piece length ", *length,
-                               " bytes is less than the minimum piece length ",
-                               common::id::kMinPieceLength, " bytes; raise --piece-length"));
+    return Invalid(absl::StrCat("validate failed: piece length ", *length,
+                                " bytes is less than the minimum piece length ",
+                                common::id::kMinPieceLength, " bytes; raise --piece-length"));
   }
   if (*length > common::id::kMaxPieceLength) {
-    return Refuse(absl::StrCat("validate failed: piece length ", *length,
-                               " bytes is more than the maximum piece length ",
-                               common::id::kMaxPieceLength, " bytes; lower --piece-length"));
+    return Invalid(absl::StrCat("validate failed: piece length ", *length,
+                                " bytes is more than the maximum piece length ",
+                                common::id::kMaxPieceLength, " bytes; lower --piece-length"));
   }
   options.piece_length = *length;
   return absl::OkStatus();
@@ -190,8 +187,8 @@ absl::Status CheckEndpoint(std::string_view endpoint, Options& options) {
     break;
   }
   if (endpoint.empty() || endpoint.find("://") != std::string_view::npos) {
-    return Refuse(absl::StrCat("--endpoint: '", Sv(endpoint),
-                               "' is not the path of a unix socket, such as ", kDefaultEndpoint));
+    return Invalid(absl::StrCat("--endpoint: '", Sv(endpoint),
+                                "' is not the path of a unix socket, such as ", kDefaultEndpoint));
   }
   options.endpoint = std::string(endpoint);
   return absl::OkStatus();
@@ -214,30 +211,30 @@ absl::Status CheckTracing(const Options& options) {
                      at.find('/') == std::string::npos)) {
     return absl::OkStatus();
   }
-  return Refuse(absl::StrCat("--tracing-endpoint: '", at,
-                             "' is not of the form host:port, such as localhost:4317"));
+  return Invalid(absl::StrCat("--tracing-endpoint: '", at,
+                              "' is not of the form host:port, such as localhost:4317"));
 }
 
 absl::Status CheckTogether(const Options& options) {
   if (options.force_hard_link && options.overwrite) {
-    return Refuse("--force-hard-link and --overwrite exclude each other; leave one out");
+    return Invalid("--force-hard-link and --overwrite exclude each other; leave one out");
   }
   if (options.force_hard_link && options.needs_content()) {
-    return Refuse(
+    return Invalid(
         "--force-hard-link needs the daemon to place the file; leave it out with"
         " --transfer-from-dfdaemon and '-O -'");
   }
   if (options.json && options.to_stdout()) {
-    return Refuse("--json and '-O -' both write to stdout; leave one out");
+    return Invalid("--json and '-O -' both write to stdout; leave one out");
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<Options> Check(RawFlags raw, bool has_content_for_task_id) {
   Options options = std::move(raw.options);
-  if (raw.url.empty()) return Refuse("URL is required: what to download, http or https");
+  if (raw.url.empty()) return Invalid("URL is required: what to download, http or https");
   if (options.output.empty())
-    return Refuse("-O (--output) is required: a file to write, or '-' for stdout");
+    return Invalid("-O (--output) is required: a file to write, or '-' for stdout");
   if (absl::Status url = CheckUrl(raw.url, options); !url.ok()) return url;
   if (absl::Status numbers = CheckNumbers(raw, options); !numbers.ok()) return numbers;
   if (absl::Status end = CheckEndpoint(raw.endpoint, options); !end.ok()) return end;
@@ -259,7 +256,7 @@ absl::StatusOr<Options> Check(RawFlags raw, bool has_content_for_task_id) {
                                       : std::move(raw.filtered_query_params);
   if (has_content_for_task_id) {
     if (raw.content_for_task_id.empty()) {
-      return Refuse("--content-for-calculating-task-id: is empty; give a text or leave it out");
+      return Invalid("--content-for-calculating-task-id: is empty; give a text or leave it out");
     }
     options.content_for_calculating_task_id = std::move(raw.content_for_task_id);
   }

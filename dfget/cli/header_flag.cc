@@ -18,16 +18,12 @@
 namespace dragonfly::dfget::cli {
 namespace {
 
+using common::status::Invalid;
 using common::status::StdView;
 using common::status::Sv;
 
 constexpr size_t kMaxFileBytes = size_t{64} << 10;
 constexpr size_t kMaxHeaders = 128;
-
-absl::Status Refuse(const std::string& message) {
-  return common::status::MakeStatus(absl::StatusCode::kInvalidArgument,
-                                    common::status::ErrorReason::kInvalidArgument, message);
-}
 
 std::string_view Trim(std::string_view text) {
   return StdView(absl::StripAsciiWhitespace(Sv(text)));
@@ -54,27 +50,27 @@ bool IsFieldValue(std::string_view text) {
 absl::Status AddHeader(std::string_view line, const std::string& where, HeaderMap& headers) {
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) {
-    return Refuse(absl::StrCat(where, ": no colon; write it as 'Name: value'"));
+    return Invalid(absl::StrCat(where, ": no colon; write it as 'Name: value'"));
   }
   const std::string_view name = line.substr(0, colon);
   const std::string_view value = Trim(line.substr(colon + 1));
   if (!IsToken(name)) {
-    return Refuse(absl::StrCat(where,
-                               ": the name before the colon is empty or has characters that"
-                               " a header name cannot have; write it as 'Name: value'"));
+    return Invalid(absl::StrCat(where,
+                                ": the name before the colon is empty or has characters that"
+                                " a header name cannot have; write it as 'Name: value'"));
   }
   if (!IsFieldValue(value)) {
-    return Refuse(
+    return Invalid(
         absl::StrCat(where, ": the value of ", Sv(name), " has control characters; remove them"));
   }
   std::string key = absl::AsciiStrToLower(Sv(name));
   if (key == "range") {
-    return Refuse(
+    return Invalid(
         absl::StrCat(where, ": Range is not supported by dfget; download the whole file"));
   }
   headers[std::move(key)] = std::string(value);
   if (headers.size() > kMaxHeaders) {
-    return Refuse(absl::StrCat("--header: more than ", kMaxHeaders, " headers; give fewer"));
+    return Invalid(absl::StrCat("--header: more than ", kMaxHeaders, " headers; give fewer"));
   }
   return absl::OkStatus();
 }
@@ -84,16 +80,16 @@ absl::StatusOr<std::string> ReadAll(const std::string& file) {
   if (file != "-") {
     stream.open(file, std::ios::binary);
     if (!stream.is_open()) {
-      return Refuse(absl::StrCat("--header @", file, ": cannot be read: ", std::strerror(errno)));
+      return Invalid(absl::StrCat("--header @", file, ": cannot be read: ", std::strerror(errno)));
     }
   }
   std::istream& in = file == "-" ? std::cin : stream;
   std::string text(kMaxFileBytes + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<size_t>(in.gcount()));
-  if (in.bad()) return Refuse(absl::StrCat("--header @", file, ": cannot be read"));
+  if (in.bad()) return Invalid(absl::StrCat("--header @", file, ": cannot be read"));
   if (text.size() > kMaxFileBytes) {
-    return Refuse(absl::StrCat("--header @", file, ": longer than ", kMaxFileBytes, " bytes"));
+    return Invalid(absl::StrCat("--header @", file, ": longer than ", kMaxFileBytes, " bytes"));
   }
   return text;
 }

@@ -13,6 +13,7 @@ namespace dragonfly::manager::auth {
 namespace {
 
 using common::status::ErrorReason;
+using common::status::Invalid;
 using common::status::MakeStatus;
 using common::status::StdView;
 using common::status::Sv;
@@ -21,7 +22,7 @@ constexpr std::string_view kVersion = "v1:";
 constexpr size_t kTokenBytes = 36;
 constexpr size_t kMacDigits = 64;
 constexpr size_t kSealedLength = kVersion.size() + kShownTokenLength + 1 + kMacDigits;
-constexpr size_t kMinKeyBytes = 32;
+constexpr size_t kMinServerKeyBytes = 32;
 // Other lengths than ours: an operator may bring his own.
 constexpr size_t kMinTokenLength = 20;
 constexpr size_t kMaxTokenLength = 256;
@@ -36,10 +37,6 @@ absl::Status Unauthorized() {
 
 absl::Status Forbidden(std::string_view message) {
   return MakeStatus(absl::StatusCode::kPermissionDenied, ErrorReason::kForbidden, message);
-}
-
-absl::Status Invalid(std::string_view message) {
-  return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument, message);
 }
 
 // "jobs" of "/oapi/v1/jobs/1", in lower case; "" for other paths.
@@ -65,9 +62,9 @@ Secret GenerateAccessToken(common::os::Env& env) {
 }
 
 absl::StatusOr<AccessTokenSealer> AccessTokenSealer::Create(Secret server_key) {
-  if (server_key.size() < kMinKeyBytes) {
+  if (server_key.size() < kMinServerKeyBytes) {
     return Invalid(absl::StrCat("the key for personal access tokens has ", server_key.size(),
-                                " bytes; it needs ", kMinKeyBytes,
+                                " bytes; it needs ", kMinServerKeyBytes,
                                 ", or is left out and the manager makes one and keeps it"));
   }
   return AccessTokenSealer(std::move(server_key));

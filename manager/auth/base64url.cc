@@ -5,7 +5,7 @@
 namespace dragonfly::manager::auth {
 namespace {
 
-constexpr std::string_view kAlphabet =
+constexpr std::string_view kBase64UrlAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 std::optional<uint32_t> ValueOf(char c) {
@@ -26,9 +26,10 @@ std::string EncodeBase64Url(std::string_view bytes) {
   unsigned count = 0;
   for (const char byte : bytes) {
     bits = (bits << 8U) | static_cast<uint8_t>(byte);
-    for (count += 8; count >= 6; count -= 6) text += kAlphabet[(bits >> (count - 6)) & 0x3FU];
+    for (count += 8; count >= 6; count -= 6)
+      text += kBase64UrlAlphabet[(bits >> (count - 6)) & 0x3FU];
   }
-  if (count > 0) text += kAlphabet[(bits << (6 - count)) & 0x3FU];
+  if (count > 0) text += kBase64UrlAlphabet[(bits << (6 - count)) & 0x3FU];
   return text;
 }
 

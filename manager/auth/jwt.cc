@@ -21,7 +21,7 @@ using common::status::StdView;
 using common::status::Sv;
 using nlohmann::json;
 
-constexpr size_t kMinKeyBytes = 32;
+constexpr size_t kMinJwtKeyBytes = 32;
 constexpr size_t kKeyBytes = 32;
 constexpr absl::Duration kMinTimeout = absl::Minutes(1);
 constexpr absl::Duration kMaxTimeout = absl::Hours(366 * 24);
@@ -135,7 +135,7 @@ absl::Status CheckJwtKey(std::string_view key, KeyPolicy policy) {
   if (policy == KeyPolicy::kDevelopment) return absl::OkStatus();
   if (std::find(kWellKnownKeys.begin(), kWellKnownKeys.end(), key) != kWellKnownKeys.end())
     return InvalidKey("is the one printed in the documentation, with which anybody can sign in");
-  if (key.size() < kMinKeyBytes)
+  if (key.size() < kMinJwtKeyBytes)
     return InvalidKey(StdView(absl::StrCat("has ", key.size(), " bytes, which can be guessed")));
   return absl::OkStatus();
 }

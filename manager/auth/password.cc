@@ -27,7 +27,7 @@ constexpr size_t kHashAt = 29;
 constexpr size_t kHashLength = 60;
 constexpr size_t kSaltBytes = 16;
 constexpr int kLowestCost = 4;  // the original's
-constexpr std::string_view kAlphabet =
+constexpr std::string_view kBcryptAlphabet =
     "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 // Only counts; nothing is decided by it.
@@ -36,7 +36,7 @@ std::atomic<uint64_t> rounds{0};
 std::optional<int> CostOf(std::string_view stored) {
   if (stored.size() != kHashLength || stored.substr(0, 2) != "$2" || stored[3] != '$' ||
       stored[6] != '$' || std::string_view("aby").find(stored[2]) == std::string_view::npos ||
-      stored.substr(kSaltAt).find_first_not_of(kAlphabet) != std::string_view::npos) {
+      stored.substr(kSaltAt).find_first_not_of(kBcryptAlphabet) != std::string_view::npos) {
     return std::nullopt;
   }
   const auto cost = common::status::ParseInteger<int>(stored.substr(kCostAt, 2));

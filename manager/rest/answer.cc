@@ -52,6 +52,11 @@ absl::Status Denied(std::string_view why) {
                                     why);
 }
 
+absl::Status Conflict(std::string_view why) {
+  return common::status::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                                    common::status::ErrorReason::kConflict, why);
+}
+
 Answer AnswerOf(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument: {

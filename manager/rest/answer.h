@@ -28,6 +28,9 @@ void SetRetryAfter(Answer& answer, absl::Duration after);
 // may not. `why` is for the log.
 absl::Status Denied(std::string_view why);
 
+// A change that what is there does not allow: FAILED_PRECONDITION, kConflict.
+absl::Status Conflict(std::string_view why);
+
 // What a failed call is answered (docs/reference/manager-rest.md): the original's status and
 // message, and ours in "error" where that says more. What is our own fault is logged and not told.
 Answer AnswerOf(const absl::Status& status);

@@ -17,6 +17,7 @@
 namespace dragonfly::manager::rest {
 namespace {
 
+using common::status::Invalid;
 using nlohmann::ordered_json;
 
 using common::status::Sv;
@@ -26,11 +27,6 @@ constexpr size_t kMaxShownBytes = 64;
 constexpr size_t kMaxPatternBytes = 1024;
 constexpr int64_t kMaxPatternMemoryBytes = int64_t{1} << 20U;
 constexpr size_t kMaxEmailBytes = 254;
-
-absl::Status Invalid(std::string_view what) {
-  return common::status::MakeStatus(absl::StatusCode::kInvalidArgument,
-                                    common::status::ErrorReason::kInvalidArgument, what);
-}
 
 // Deeper than any recursion should go; looks at brackets outside of texts only.
 bool IsTooDeep(std::string_view json) {

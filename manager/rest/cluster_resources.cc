@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status/reason.h"
 #include "common/status/strings.h"
+#include "manager/rest/answer.h"
 #include "manager/rest/crud.h"
 #include "manager/rest/resources.h"
 #include "manager/search/cluster_search.h"
@@ -29,11 +30,6 @@ using store::models::SeedPeerCluster;
 
 constexpr int64_t kMaxListed = 4096;  // elements of one list in a configuration
 constexpr int64_t kMaxName = 1024;    // characters of one
-
-absl::Status Refused(std::string_view what) {
-  return common::status::MakeStatus(absl::StatusCode::kFailedPrecondition,
-                                    common::status::ErrorReason::kConflict, what);
-}
 
 Shape Names() { return ArrayOf(Text(1, kMaxName), kMaxListed); }
 Shape Patterns() { return ArrayOf(TextOf(Shape::Format::kPattern), kMaxListed); }
@@ -133,13 +129,13 @@ absl::Status KeepOneDefault(store::Executor& session, int64_t id) {
 absl::Status CheckNoSchedulers(store::Executor& session, int64_t scheduler_cluster_id) {
   const auto any = HasAny(session, &Scheduler::scheduler_cluster_id, scheduler_cluster_id);
   if (!any.ok()) return any.status();
-  return *any ? Refused("scheduler cluster exists scheduler") : absl::OkStatus();
+  return *any ? Conflict("scheduler cluster exists scheduler") : absl::OkStatus();
 }
 
 absl::Status CheckNoSeedPeers(store::Executor& session, int64_t seed_peer_cluster_id) {
   const auto any = HasAny(session, &SeedPeer::seed_peer_cluster_id, seed_peer_cluster_id);
   if (!any.ok()) return any.status();
-  return *any ? Refused("seed peer cluster exists seed peer") : absl::OkStatus();
+  return *any ? Conflict("seed peer cluster exists seed peer") : absl::OkStatus();
 }
 
 absl::Status LinkSeedPeers(store::Executor& session, int64_t scheduler_cluster_id,

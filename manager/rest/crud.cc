@@ -15,17 +15,13 @@
 namespace dragonfly::manager::rest {
 namespace {
 
+using common::status::Invalid;
 using common::status::Sv;
 using store::Comparison;
 using store::Joins;
 using store::TableAccess;
 using store::models::ColumnType;
 using store::sql::Value;
-
-absl::Status Invalid(std::string_view what) {
-  return common::status::MakeStatus(absl::StatusCode::kInvalidArgument,
-                                    common::status::ErrorReason::kInvalidArgument, what);
-}
 
 Value ToSql(const FieldValue& value, ColumnType type) {
   if (const auto* text = std::get_if<std::string>(&value)) return *text;

@@ -17,6 +17,7 @@ namespace dragonfly::manager::rest {
 namespace {
 
 using common::http::Find;
+using common::http::FindOrEmpty;
 using common::http::ServerRequest;
 using common::log::kv;
 using common::status::StdView;
@@ -34,10 +35,6 @@ std::string_view CookieOf(const ServerRequest& request, std::string_view name) {
     }
   }
   return {};
-}
-
-std::string_view Header(const ServerRequest& request, std::string_view name) {
-  return Find(request.headers, name).value_or(std::string_view());
 }
 
 bool Changes(std::string_view method) {
@@ -163,7 +160,7 @@ Credentials FindSignInToken(const ServerRequest& request, const Query& query) {
     found.token = std::string(cookie);
     return found;
   }
-  const std::string_view header = Header(request, "Authorization");
+  const std::string_view header = FindOrEmpty(request.headers, "Authorization");
   if (header.substr(0, kBearer.size()) == kBearer && header.size() > kBearer.size()) {
     found.source = Credentials::Source::kHeader;
     found.token = std::string(header.substr(kBearer.size()));
@@ -182,7 +179,7 @@ Credentials FindAccessToken(const ServerRequest& request, const Query& query) {
     found.token = std::string(query.Get("access_token"));
     return found;
   }
-  const std::string_view header = Header(request, "Authorization");
+  const std::string_view header = FindOrEmpty(request.headers, "Authorization");
   if (absl::AsciiStrToLower(Sv(header.substr(0, kBearer.size()))) == Sv(kBearer)) {
     found.source = Credentials::Source::kHeader;
     found.token = std::string(header.substr(kBearer.size()));
@@ -216,8 +213,8 @@ std::string AddressOf(const ServerRequest& request,
 }
 
 bool IsEncrypted(const ServerRequest& request, const std::vector<common::net::IpPrefix>& trusted) {
-  return request.encrypted ||
-         (IsTrusted(request.peer.ip, trusted) && Header(request, "X-Forwarded-Proto") == "https");
+  return request.encrypted || (IsTrusted(request.peer.ip, trusted) &&
+                               FindOrEmpty(request.headers, "X-Forwarded-Proto") == "https");
 }
 
 std::variant<Passed, Answer> CheckAtTheDoor(const Call& call) {
@@ -230,11 +227,11 @@ std::variant<Passed, Answer> CheckAtTheDoor(const Call& call) {
   }
   const Credentials shown = FindSignInToken(call.request, call.query);
   // A browser sends cookies along whoever's page it is on, and keeps those that it gets.
-  const std::string_view origin = Header(call.request, "Origin");
+  const std::string_view origin = FindOrEmpty(call.request.headers, "Origin");
   const bool cookies =
       shown.source == Credentials::Source::kCookie || policy.kind() == Policy::Kind::kPublic;
   if (cookies && Changes(call.request.method) && !origin.empty() &&
-      !IsKnownOrigin(origin, Header(call.request, "Host"), options.allowed_origins)) {
+      !IsKnownOrigin(origin, FindOrEmpty(call.request.headers, "Host"), options.allowed_origins)) {
     return Refuse(403, "Forbidden",
                   "the request comes from a page of another origin; add it to the allowed origins "
                   "of the manager");

@@ -12,10 +12,11 @@
 namespace dragonfly::manager::rest {
 namespace {
 
+using common::status::Invalid;
 using common::status::Sv;
 
 constexpr size_t kMaxParameters = 100;
-constexpr size_t kMaxShownBytes = 32;
+constexpr size_t kMaxShownQueryBytes = 32;
 constexpr uint64_t kDefaultPageSize = 10;
 
 int HexDigit(char c) {
@@ -24,18 +25,13 @@ int HexDigit(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-absl::Status Invalid(std::string_view what) {
-  return common::status::MakeStatus(absl::StatusCode::kInvalidArgument,
-                                    common::status::ErrorReason::kInvalidArgument, what);
-}
-
 absl::StatusOr<uint64_t> NumberOf(const Query& query, std::string_view name, uint64_t absent,
                                   uint64_t max) {
   const std::string_view text = query.Get(name);
   if (text.empty()) return absent;
   const std::optional<uint64_t> value = common::status::ParseInteger<uint64_t>(text);
   if (!value || *value > max) {
-    return Invalid(absl::StrCat(Sv(name), " is '", Sv(text.substr(0, kMaxShownBytes)),
+    return Invalid(absl::StrCat(Sv(name), " is '", Sv(text.substr(0, kMaxShownQueryBytes)),
                                 "'; write a whole number from 1 to ", max));
   }
   return *value == 0 ? absent : *value;
@@ -146,7 +142,7 @@ std::string LinkHeader(std::string_view path, const Query& query, store::Page pa
 absl::StatusOr<int64_t> ParseId(std::string_view text, std::string_view what) {
   const std::optional<int64_t> id = common::status::ParseInteger<int64_t>(text);
   if (id && *id > 0) return *id;
-  return Invalid(absl::StrCat(Sv(what), " is '", Sv(text.substr(0, kMaxShownBytes)),
+  return Invalid(absl::StrCat(Sv(what), " is '", Sv(text.substr(0, kMaxShownQueryBytes)),
                               "'; write the id of a row: a whole number from 1 on"));
 }
 

@@ -17,6 +17,7 @@
 namespace dragonfly::manager::rest {
 namespace {
 
+using common::status::Invalid;
 using store::models::Application;
 using store::models::Audit;
 using store::models::Config;
@@ -26,11 +27,6 @@ using store::models::User;
 
 constexpr int64_t kMaxUrls = 1000;
 constexpr const char* kRedacted = "***";
-
-absl::Status Invalid(std::string_view what) {
-  return common::status::MakeStatus(absl::StatusCode::kInvalidArgument,
-                                    common::status::ErrorReason::kInvalidArgument, what);
-}
 
 // A row belongs to its writer when it does not say to whom.
 absl::Status NeedsUser(Writing& writing, size_t column) {

@@ -24,6 +24,7 @@ namespace {
 using common::async::CancelScope;
 using common::async::Co;
 using common::http::Find;
+using common::http::FindOrEmpty;
 using common::http::Reply;
 using common::http::ServerRequest;
 using common::log::kv;
@@ -35,10 +36,6 @@ constexpr size_t kMaxHeaderBytes = size_t{64} * 1024;
 constexpr int kMaxPasswordWaiters = 64;
 constexpr absl::Duration kPasswordPause = absl::Milliseconds(20);
 constexpr std::string_view kOther = "other";
-
-std::string_view Header(const ServerRequest& request, std::string_view name) {
-  return Find(request.headers, name).value_or(std::string_view());
-}
 
 // For metrics: what a caller calls a method is his own invention.
 std::string KnownMethod(const std::string& method) {
@@ -55,8 +52,9 @@ common::trace::Span StartSpan(const common::trace::Tracer& tracer, const ServerR
       match.route->pattern == "/healthy") {
     return common::trace::Span();
   }
-  const auto parent = common::trace::SpanContext::Parse(
-      Header(request, common::trace::kTraceparent), Header(request, common::trace::kTracestate));
+  const auto parent =
+      common::trace::SpanContext::Parse(FindOrEmpty(request.headers, common::trace::kTraceparent),
+                                        FindOrEmpty(request.headers, common::trace::kTracestate));
   common::trace::Span span =
       tracer.Start(KnownMethod(request.method) + " " + match.route->pattern,
                    common::trace::SpanKind::kServer, parent.value_or(common::trace::SpanContext()));
@@ -272,7 +270,7 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
     answer.status = 204;
     answer.headers.emplace_back("Access-Control-Allow-Methods", "GET,HEAD,PUT,POST,DELETE,PATCH");
     answer.headers.emplace_back("Access-Control-Allow-Headers",
-                                Header(request, "Access-Control-Request-Headers"));
+                                FindOrEmpty(request.headers, "Access-Control-Request-Headers"));
     answer.headers.emplace_back("Access-Control-Max-Age", "600");
     return answer;
   }
@@ -280,7 +278,8 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
   bool IsPreflight(const ServerRequest& request) const {
     const auto& allowed = services.options.allowed_origins;
     return request.method == "OPTIONS" &&
-           std::find(allowed.begin(), allowed.end(), Header(request, "Origin")) != allowed.end();
+           std::find(allowed.begin(), allowed.end(), FindOrEmpty(request.headers, "Origin")) !=
+               allowed.end();
   }
 
   // For what has no route.
@@ -315,7 +314,7 @@ Co<Reply> RestService::Handle(CancelScope& scope, ServerRequest request) {
   const absl::Time started = impl->services.clock.Now();
   const std::string method = request.method;
   const std::string path = request.path;
-  const std::string origin(Header(request, "Origin"));
+  const std::string origin(FindOrEmpty(request.headers, "Origin"));
   const size_t body_bytes = request.body.size();
   const std::string query = Query::Parse(request.query).Redacted();
   std::string address = AddressOf(request, impl->services.options.trusted_proxies);

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status/reason.h"
 #include "common/status/strings.h"
+#include "manager/rest/answer.h"
 #include "manager/rest/body.h"
 #include "manager/rest/json_writer.h"
 #include "manager/store/models/people.h"
@@ -29,9 +30,6 @@ constexpr uint64_t kMaxRulesOfRole = 100'000;
 
 absl::Status Missing(std::string_view what) {
   return MakeStatus(absl::StatusCode::kNotFound, ErrorReason::kNotFound, what);
-}
-absl::Status Refused(std::string_view what) {
-  return MakeStatus(absl::StatusCode::kFailedPrecondition, ErrorReason::kConflict, what);
 }
 absl::Status Doubled(std::string_view what) {
   return MakeStatus(absl::StatusCode::kAlreadyExists, ErrorReason::kConflict, what);
@@ -160,7 +158,7 @@ absl::StatusOr<Answer> MakeRole(Call& call) {
 
 absl::StatusOr<Answer> DeleteRole(Call& call) {
   const std::string role(call.Parameter("role"));
-  if (role == auth::kRootRole) return Refused("the role root cannot be deleted");
+  if (role == auth::kRootRole) return Conflict("the role root cannot be deleted");
   return Change(call, [&](store::Session& session, const auth::PolicySnapshot&) -> absl::Status {
     Repository<PolicyRule> rows(session);
     const auto rules = rows.DeleteWhere(
@@ -250,7 +248,7 @@ absl::StatusOr<Answer> TakeRole(Call& call) {
       const auto roots = rows.List(GrantsOf(role), {1, 1});
       if (!roots.ok()) return roots.status();
       if (roots->total == 1 && roots->rows[0].v0 == std::to_string(*id))
-        return Refused("the last root stays root; give the role to another user first");
+        return Conflict("the last root stays root; give the role to another user first");
     }
     auto grant = GrantsOf(role);
     grant.push_back(Where::Equal(&PolicyRule::v0, std::to_string(*id)));

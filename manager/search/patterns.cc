@@ -16,8 +16,6 @@ namespace {
 
 using common::status::Sv;
 
-constexpr size_t kShownBytes = 128;
-
 // Only counts; nothing is decided by it.
 std::atomic<uint64_t> compiled_patterns{0};
 

@@ -12,7 +12,6 @@ namespace {
 using common::status::Sv;
 using nlohmann::json;
 
-constexpr size_t kShownBytes = 128;
 // An object of lists is two deep. Writing a value out again goes as deep as it is nested.
 constexpr int kMaxDepth = 32;
 

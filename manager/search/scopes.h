@@ -27,6 +27,8 @@ struct Skipped {
 // Bounds of what one cluster may say; what is beyond is skipped.
 inline constexpr size_t kMaxScopesBytes = size_t{1} << 20U;
 inline constexpr size_t kMaxScopeElements = 4096;  // of cidrs, and of hostnames
+// Of a value that is said to be skipped.
+inline constexpr size_t kShownBytes = 128;
 inline constexpr size_t kMaxHostnamePatternBytes = 1024;
 
 // Reads the JSON text of the column; "" and "null" are no scopes. Takes any bytes: a field of the

@@ -16,6 +16,8 @@
 namespace dragonfly::manager::service {
 namespace {
 
+using common::status::Invalid;
+
 namespace pb = ::manager::v2;
 namespace models = store::models;
 using common::status::CheckedCast;
@@ -30,12 +32,6 @@ constexpr size_t kMaxConfigBytes = size_t{64} << 10;
 constexpr int kMaxFeatures = 32;
 constexpr size_t kMaxFeatureBytes = 64;
 constexpr uint64_t kMaxDeleted = 1000;  // rows of one host name in one cluster
-
-absl::Status Invalid(absl::string_view message) {
-  return common::status::MakeStatus(absl::StatusCode::kInvalidArgument,
-                                    common::status::ErrorReason::kInvalidArgument,
-                                    common::status::StdView(message));
-}
 
 // Ids of the database are 63 bits; no row has a larger one, and none has 0.
 int64_t IdOf(uint64_t id) { return CheckedCast<int64_t>(id).value_or(0); }

@@ -13,6 +13,7 @@ namespace dragonfly::manager::store {
 namespace {
 
 using common::status::ErrorReason;
+using common::status::Invalid;
 using common::status::Sv;
 using models::ColumnShape;
 using models::ColumnType;
@@ -21,11 +22,6 @@ using sql::Value;
 
 constexpr size_t kCreatedAt = 1;  // of a stamped table
 constexpr size_t kUpdatedAt = 2;
-
-absl::Status Invalid(std::string_view what) {
-  return common::status::MakeStatus(absl::StatusCode::kInvalidArgument,
-                                    ErrorReason::kInvalidArgument, what);
-}
 
 std::string_view OperatorOf(Comparison comparison) {
   switch (comparison) {

@@ -49,6 +49,11 @@ struct Rule {
   }
 };
 
+// Piece lengths that a message may ask for; and the longest time to live of a task.
+inline constexpr std::int64_t kMinPieceLength = 4 << 20;
+inline constexpr std::int64_t kMaxPieceLength = 64 << 20;
+inline constexpr std::int64_t kWeek = 7 * 24 * 3600;  // seconds
+
 // A rule of an optional field holds where the field is present.
 struct Row {
   std::string_view message;  // full name: "common.v2.Piece"

@@ -3,10 +3,7 @@
 namespace dragonfly::proto::rules {
 namespace {
 
-constexpr std::int64_t kMinPieceLength = 4 << 20;
-constexpr std::int64_t kMaxPieceLength = 64 << 20;
-
-constexpr Row kRows[] = {
+constexpr Row kCommonRows[] = {
     {"common.v2.Peer", "id", Id()},
     {"common.v2.Peer", "priority", KnownEnum()},
     {"common.v2.Peer", "cost", Required()},
@@ -112,6 +109,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> CommonRows() { return kRows; }
+std::span<const Row> CommonRows() { return kCommonRows; }
 
 }  // namespace dragonfly::proto::rules

@@ -3,10 +3,7 @@
 namespace dragonfly::proto::rules {
 namespace {
 
-constexpr std::int64_t kMinPieceLength = 4 << 20;
-constexpr std::int64_t kWeek = 7 * 24 * 3600;
-
-constexpr Row kRows[] = {
+constexpr Row kDfdaemonRows[] = {
     {"dfdaemon.v2.DownloadTaskRequest", "download", Required()},
     {"dfdaemon.v2.DownloadTaskStartedResponse", "response_header", Headers()},
     {"dfdaemon.v2.DownloadPieceFinishedResponse", "piece", Required()},
@@ -152,6 +149,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> DfdaemonRows() { return kRows; }
+std::span<const Row> DfdaemonRows() { return kDfdaemonRows; }
 
 }  // namespace dragonfly::proto::rules

@@ -3,7 +3,7 @@
 namespace dragonfly::proto::rules {
 namespace {
 
-constexpr Row kRows[] = {
+constexpr Row kManagerRows[] = {
     {"manager.v2.GetSeedPeerRequest", "source_type", KnownEnum()},
     {"manager.v2.GetSeedPeerRequest", "hostname", Hostname()},
     {"manager.v2.GetSeedPeerRequest", "seed_peer_cluster_id", Range(1)},
@@ -60,6 +60,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> ManagerRows() { return kRows; }
+std::span<const Row> ManagerRows() { return kManagerRows; }
 
 }  // namespace dragonfly::proto::rules

@@ -3,11 +3,7 @@
 namespace dragonfly::proto::rules {
 namespace {
 
-constexpr std::int64_t kMinPieceLength = 4 << 20;
-constexpr std::int64_t kMaxPieceLength = 64 << 20;
-constexpr std::int64_t kWeek = 7 * 24 * 3600;
-
-constexpr Row kRows[] = {
+constexpr Row kSchedulerRows[] = {
     {"scheduler.v2.RegisterPeerRequest", "download", Required()},
     {"scheduler.v2.DownloadPieceFinishedRequest", "piece", Required()},
     {"scheduler.v2.DownloadPieceBackToSourceFinishedRequest", "piece", Required()},
@@ -161,6 +157,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> SchedulerRows() { return kRows; }
+std::span<const Row> SchedulerRows() { return kSchedulerRows; }
 
 }  // namespace dragonfly::proto::rules

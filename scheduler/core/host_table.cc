@@ -10,7 +10,7 @@ namespace dragonfly::scheduler::core {
 namespace {
 
 // How many hosts are looked at for one to make room, and how long it must have been idle.
-constexpr int kEvictionSample = 64;
+constexpr int kHostsLookedAt = 64;
 constexpr absl::Duration kEvictionIdle = absl::Minutes(1);
 
 absl::string_view Key(std::string_view id) { return absl::string_view(id.data(), id.size()); }
@@ -88,7 +88,7 @@ absl::StatusOr<HostTable::Announced> HostTable::Announce(HostFacts facts, absl::
 bool HostTable::MakeRoom(absl::Time now) {
   auto victim = hosts_.end();
   int looked_at = 0;
-  for (auto it = hosts_.begin(); it != hosts_.end() && looked_at < kEvictionSample;
+  for (auto it = hosts_.begin(); it != hosts_.end() && looked_at < kHostsLookedAt;
        ++it, ++looked_at) {
     if (it->second->peers() != 0 || now - it->second->updated() < kEvictionIdle) continue;
     if (victim == hosts_.end() || it->second->updated() < victim->second->updated()) victim = it;

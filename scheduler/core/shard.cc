@@ -13,7 +13,7 @@ namespace {
 using common::status::ErrorReason;
 using common::status::MakeStatus;
 
-constexpr int kEvictionSample = 64;
+constexpr int kTasksLookedAt = 64;
 
 }  // namespace
 
@@ -251,7 +251,7 @@ void Shard::RemoveTask(uint32_t task_index) {
 
 bool Shard::EvictIdleTask(uint32_t keep) {
   uint32_t victim = kNone;
-  for (int tried = 0; tried < kEvictionSample && !tasks_.empty(); ++tried) {
+  for (int tried = 0; tried < kTasksLookedAt && !tasks_.empty(); ++tried) {
     const auto index = static_cast<uint32_t>(rng_.Below(tasks_.size()));
     const Task* task = tasks_[index].get();
     if (task == nullptr || index == keep || seeding_.contains(index) || task->parked_count() > 0)

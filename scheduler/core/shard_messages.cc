@@ -12,7 +12,7 @@ using common::status::ErrorReason;
 using common::status::MakeStatus;
 
 // A bitmap of so many pieces is 128 KiB; at 4 MiB each they are 4 TiB.
-constexpr uint32_t kMostPieces = 1U << 20;
+constexpr uint32_t kMostKnownPieces = 1U << 20;
 // What a child may refuse, and what StatTask may list.
 constexpr size_t kMostBlocked = 256;
 constexpr size_t kMostSourcePieces = 65536;
@@ -185,8 +185,8 @@ void Shard::AddPiece(const At& at, uint32_t number, absl::Duration cost) {
   Peer& peer = *at.peer;
   Progress(at);
   peer.costs.Add(cost);
-  const uint32_t pieces = at.task->piece_count.value_or(kMostPieces);
-  if (peer.has_all || number >= std::min(pieces, kMostPieces)) return;
+  const uint32_t pieces = at.task->piece_count.value_or(kMostKnownPieces);
+  if (peer.has_all || number >= std::min(pieces, kMostKnownPieces)) return;
   const bool first = peer.pieces.count() == 0;
   if (peer.pieces.Add(number) && first) UpdateEligible(at);
 }

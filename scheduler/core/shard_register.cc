@@ -12,7 +12,7 @@ namespace {
 using common::status::ErrorReason;
 using common::status::MakeStatus;
 
-constexpr uint64_t kMostPieces = std::numeric_limits<int32_t>::max();
+constexpr uint64_t kMostClaimedPieces = std::numeric_limits<int32_t>::max();
 
 }  // namespace
 
@@ -154,7 +154,7 @@ bool Shard::LearnLength(const Register& event, Task& task, bool created) {
              (*event.content_length % task.piece_length != 0 ? 1 : 0);
   }
   if (pieces > 0 || *event.content_length == 0) {
-    task.piece_count = static_cast<uint32_t>(std::min(pieces, kMostPieces));
+    task.piece_count = static_cast<uint32_t>(std::min(pieces, kMostClaimedPieces));
   }
   for (uint32_t index = 0; index < task.slots().size(); ++index) {
     Peer* peer = task.slots()[index].get();

@@ -9,14 +9,11 @@ namespace dragonfly::scheduler::job {
 namespace {
 
 using common::status::ErrorReason;
+using common::status::Invalid;
 using common::status::MakeStatus;
 
 constexpr size_t kMostUrls = 10'000;
 constexpr uint32_t kMostConcurrent = 10'000;
-
-absl::Status Invalid(const std::string& message) {
-  return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument, message);
-}
 
 absl::Status CheckConcurrency(const char* field, uint32_t value) {
   if (value >= 1 && value <= kMostConcurrent) return absl::OkStatus();

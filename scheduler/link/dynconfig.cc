@@ -79,8 +79,8 @@ absl::Status ReadApplication(const Value& item, core::PriorityRules::Application
   return absl::OkStatus();
 }
 
-absl::Status ReadApplications(const Value& value,
-                              std::vector<core::PriorityRules::Application>* out) {
+absl::Status ReadApplicationList(const Value& value,
+                                 std::vector<core::PriorityRules::Application>* out) {
   if (value.kind == Value::Kind::kNull) return absl::OkStatus();
   if (value.kind != Value::Kind::kList || value.list.size() > kMaxApplications) {
     return Wrong(value, "expected a list of at most 10000 applications");
@@ -98,7 +98,7 @@ void Bind(Schema& schema, core::ClusterConfig& config,
           std::vector<core::PriorityRules::Application>& applications) {
   schema.Custom(
       "applications", "list",
-      [&applications](const Value& value) { return ReadApplications(value, &applications); },
+      [&applications](const Value& value) { return ReadApplicationList(value, &applications); },
       [] { return std::string("[]"); }, "priorities by application and URL pattern");
   const auto number = [&schema](std::string key, uint32_t* member, Bounds bounds, std::string doc) {
     schema.Number<uint32_t>(std::move(key), member, bounds.least, bounds.most, std::move(doc));

@@ -30,13 +30,6 @@ absl::Status Wrong(std::string_view what) {
   return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument, what);
 }
 
-const Value* Member(const Value& map, std::string_view key) {
-  for (const auto& [name, value] : map.map) {
-    if (name == key) return &value;
-  }
-  return nullptr;
-}
-
 absl::Status ReadLimits(std::string_view json, const std::string& document,
                         const std::vector<Limit>& limits) {
   absl::StatusOr<Value> object = common::config::ParseJson(json, document);
@@ -44,7 +37,7 @@ absl::Status ReadLimits(std::string_view json, const std::string& document,
   if (object->kind == Value::Kind::kNull) return absl::OkStatus();
   if (object->kind != Value::Kind::kMap) return Wrong(document + ": is not a JSON object");
   for (const Limit& limit : limits) {
-    const Value* value = Member(*object, limit.key);
+    const Value* value = object->Find(limit.key);
     if (value == nullptr || value->kind == Value::Kind::kNull) continue;
     const auto number = common::status::ParseInteger<uint32_t>(value->scalar);
     // 0 is how a limit that nobody set is written.

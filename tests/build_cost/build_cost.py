@@ -19,7 +19,7 @@ import os
 import subprocess
 import sys
 
-BAR_MINUTES = 12.0
+BAR_MINUTES = 10.0
 SOURCES = (".cc.o", ".c.o", ".cxx.o")
 
 

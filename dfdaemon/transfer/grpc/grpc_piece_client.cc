@@ -38,9 +38,6 @@ using common::status::StdView;
 
 namespace {
 
-// So much is handed to a sink without a look at the event loop.
-constexpr uint64_t kBytesPerTurn = uint64_t{1} << 20;
-
 const char* MethodOf(TaskKind kind) {
   switch (kind) {
     case TaskKind::kPersistent:

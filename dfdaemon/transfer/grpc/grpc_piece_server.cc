@@ -38,9 +38,6 @@ using common::status::StdView;
 
 namespace {
 
-// So much is read without a look at the event loop.
-constexpr uint64_t kBytesPerTurn = uint64_t{1} << 20;
-
 absl::Status Stopping() {
   return MakeStatus(absl::StatusCode::kUnavailable, ErrorReason::kShutdown,
                     "the piece server stops");

@@ -24,8 +24,8 @@ using Request = TestScheduler::Request;
 using Response = TestScheduler::Response;
 using Stream = TestScheduler::Stream;
 
-// Answers of one session, to be waited for from the test's thread.
-class Answers {
+// SentAnswers of one session, to be waited for from the test's thread.
+class SentAnswers {
  public:
   void Add(SchedulerAnswer answer) {
     const std::lock_guard lock(mutex_);
@@ -129,8 +129,8 @@ class SchedulerClientTest : public ::testing::Test {
     registration.download = download.SerializeAsString();
     return registration;
   }
-  std::shared_ptr<Answers> Open(Registration registration, uint32_t attempt = 0) {
-    auto answers = std::make_shared<Answers>();
+  std::shared_ptr<SentAnswers> Open(Registration registration, uint32_t attempt = 0) {
+    auto answers = std::make_shared<SentAnswers>();
     OnExecutor([&] {
       session_ =
           client_->Open(runtime_.executor(0), std::move(registration), attempt,

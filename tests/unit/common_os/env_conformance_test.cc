@@ -55,7 +55,7 @@ std::unique_ptr<Place> MakePlace(const std::string& name) {
   return std::make_unique<FaultyPlace>();
 }
 
-class EnvConformanceTest : public testing::TestWithParam<const char*> {
+class EnvConformanceTest : public ::testing::TestWithParam<const char*> {
  protected:
   Env& env() { return place_->env(); }
   std::string Path(const std::string& name) { return place_->root() + "/" + name; }
@@ -243,7 +243,7 @@ TEST_P(EnvConformanceTest, TheClockDoesNotRunBackwards) {
   EXPECT_LE(first, env().clock().Now());
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EnvConformanceTest, testing::Values("Posix", "Simulated", "Faulty"),
+INSTANTIATE_TEST_SUITE_P(All, EnvConformanceTest, ::testing::Values("Posix", "Simulated", "Faulty"),
                          [](const auto& param_info) { return std::string(param_info.param); });
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace {
 using status::ErrorReason;
 using status::ReasonOf;
 
-std::span<const std::byte> Bytes(std::string_view text) {
+std::span<const std::byte> BytesOf(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
@@ -30,7 +30,7 @@ std::string ReadAll(Env& env, const std::string& path) {
 absl::Status Create(Env& env, const std::string& path, std::string_view text, bool sync) {
   auto file = env.Open(path, OpenMode::kCreate);
   if (!file.ok()) return file.status();
-  if (absl::Status s = (*file)->WriteAt(0, Bytes(text)); !s.ok()) {
+  if (absl::Status s = (*file)->WriteAt(0, BytesOf(text)); !s.ok()) {
     (void)(*file)->Close();
     return s;
   }
@@ -52,7 +52,7 @@ TEST(SimulatedEnvTest, ACrashTakesWhatWasNotSynced) {
   ASSERT_TRUE(Create(env, "/d/no-name", "two", true).ok());
   {
     auto file = env.Open("/d/durable", OpenMode::kReadWrite);
-    ASSERT_TRUE((*file)->WriteAt(0, Bytes("ONE and more")).ok());
+    ASSERT_TRUE((*file)->WriteAt(0, BytesOf("ONE and more")).ok());
     ASSERT_TRUE((*file)->Close().ok());
   }
   env.Crash(SimulatedEnv::Unsynced::kLost);
@@ -65,9 +65,9 @@ TEST(SimulatedEnvTest, AKilledProcessLosesNothingButItsDescriptors) {
   auto file = env.Open("/f", OpenMode::kCreate);
   auto lock = env.Lock("/lock");
   ASSERT_TRUE(lock.ok());
-  ASSERT_TRUE((*file)->WriteAt(0, Bytes("kept")).ok());
+  ASSERT_TRUE((*file)->WriteAt(0, BytesOf("kept")).ok());
   env.KillProcess();
-  EXPECT_EQ(ReasonOf((*file)->WriteAt(0, Bytes("dead"))), ErrorReason::kDiskFault);
+  EXPECT_EQ(ReasonOf((*file)->WriteAt(0, BytesOf("dead"))), ErrorReason::kDiskFault);
   EXPECT_EQ(ReadAll(env, "/f"), "kept");
   auto again = env.Lock("/lock");
   EXPECT_TRUE(again.ok());
@@ -113,13 +113,13 @@ TEST(SimulatedEnvTest, FullDisksRefuseWritesAndAllocations) {
   EXPECT_EQ(env.Space("/")->available_bytes, 256U << 10U);
   auto other = env.Open("/g", OpenMode::kCreate);
   EXPECT_EQ(ReasonOf((*other)->Allocate(512 << 10)), ErrorReason::kNoSpace);
-  EXPECT_EQ(ReasonOf((*other)->WriteAt(0, Bytes(std::string(512 << 10, 'x')))),
+  EXPECT_EQ(ReasonOf((*other)->WriteAt(0, BytesOf(std::string(512 << 10, 'x')))),
             ErrorReason::kNoSpace);
-  EXPECT_TRUE((*file)->WriteAt(0, Bytes(std::string(768 << 10, 'x'))).ok())
+  EXPECT_TRUE((*file)->WriteAt(0, BytesOf(std::string(768 << 10, 'x'))).ok())
       << "reserved room is there";
   ASSERT_TRUE((*file)->Close().ok());
   ASSERT_TRUE(env.Remove("/f").ok());
-  EXPECT_TRUE((*other)->WriteAt(0, Bytes(std::string(512 << 10, 'x'))).ok());
+  EXPECT_TRUE((*other)->WriteAt(0, BytesOf(std::string(512 << 10, 'x'))).ok());
   ASSERT_TRUE((*other)->Close().ok());
 }
 
@@ -211,8 +211,8 @@ TEST(FaultyEnvTest, AStoppedEnvironmentStaysStopped) {
   env.StopAfter(2);
   auto file = env.Open("/f", OpenMode::kCreate);
   ASSERT_TRUE(file.ok());
-  EXPECT_TRUE((*file)->WriteAt(0, Bytes("x")).ok());
-  EXPECT_EQ(ReasonOf((*file)->WriteAt(0, Bytes("y"))), ErrorReason::kDiskFault);
+  EXPECT_TRUE((*file)->WriteAt(0, BytesOf("x")).ok());
+  EXPECT_EQ(ReasonOf((*file)->WriteAt(0, BytesOf("y"))), ErrorReason::kDiskFault);
   EXPECT_TRUE(env.stopped());
   EXPECT_FALSE(env.List("/").ok());
   EXPECT_FALSE((*file)->Close().ok());

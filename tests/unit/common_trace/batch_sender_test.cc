@@ -52,7 +52,7 @@ class ScriptedExporter final : public Exporter {
   const std::string name_ = "scripted";
 };
 
-class BatchSenderTest : public testing::Test {
+class BatchSenderTest : public ::testing::Test {
  protected:
   void Start(BatchSender::Options options = {}) {
     sender_ = BatchSender::Start(runtime_.executor(0), os::PosixEnv(),

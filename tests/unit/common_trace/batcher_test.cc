@@ -7,7 +7,7 @@
 namespace dragonfly::common::trace {
 namespace {
 
-class BatcherTest : public testing::Test {
+class BatcherTest : public ::testing::Test {
  protected:
   static std::unique_ptr<FinishedSpan> Named(int number) {
     auto span = std::make_unique<FinishedSpan>();

@@ -10,14 +10,14 @@
 namespace dragonfly::dfdaemon::core {
 
 // The life cycle is one for all kinds of task: every suite runs for each of them.
-class KindTest : public testing::TestWithParam<common::id::TaskKind> {
+class KindTest : public ::testing::TestWithParam<common::id::TaskKind> {
  protected:
   Play New(StoredState stored = {}, CoreOptions options = {}) {
     return Play(GetParam(), std::move(stored), options);
   }
 };
 
-inline std::string KindName(const testing::TestParamInfo<common::id::TaskKind>& info) {
+inline std::string KindName(const ::testing::TestParamInfo<common::id::TaskKind>& info) {
   switch (info.param) {
     case common::id::TaskKind::kStandard:
       return "Standard";
@@ -29,7 +29,8 @@ inline std::string KindName(const testing::TestParamInfo<common::id::TaskKind>& 
   return "Unknown";
 }
 
-#define DF_FOR_ALL_KINDS(suite) \
-  INSTANTIATE_TEST_SUITE_P(AllKinds, suite, testing::ValuesIn(common::id::kAllTaskKinds), KindName)
+#define DF_FOR_ALL_KINDS(suite)                                                             \
+  INSTANTIATE_TEST_SUITE_P(AllKinds, suite, ::testing::ValuesIn(common::id::kAllTaskKinds), \
+                           KindName)
 
 }  // namespace dragonfly::dfdaemon::core

@@ -9,12 +9,12 @@
 namespace dragonfly::dfdaemon::storage {
 namespace {
 
-constexpr uint64_t kPiece = 2 * kBlockBytes;
+constexpr uint64_t kTwoBlocks = 2 * kBlockBytes;
 constexpr PieceNumber kPieces = 4;
 constexpr uint64_t kTail = 1000;
-constexpr uint64_t kLength = (kPieces - 1) * kPiece + kTail;
+constexpr uint64_t kLength = (kPieces - 1) * kTwoBlocks + kTail;
 
-uint64_t LengthOf(PieceNumber number) { return number + 1 == kPieces ? kTail : kPiece; }
+uint64_t LengthOf(PieceNumber number) { return number + 1 == kPieces ? kTail : kTwoBlocks; }
 
 // Two tasks, one deleted on the way; errors end nothing.
 void Work(common::os::Env& env) {
@@ -22,7 +22,7 @@ void Work(common::os::Env& env) {
   if (!store.ok()) return;
   for (char letter : {'a', 'b'}) {
     absl::StatusOr<std::shared_ptr<TaskFile>> task =
-        (*store)->Create(KeyOf(TaskKind::kStandard, letter), CreateFor(kPiece, kLength));
+        (*store)->Create(KeyOf(TaskKind::kStandard, letter), CreateFor(kTwoBlocks, kLength));
     if (!task.ok()) continue;
     for (PieceNumber number = 0; number < kPieces; ++number) {
       (void)WritePiece(**task, number, LengthOf(number), letter);
@@ -41,7 +41,7 @@ void ExpectNothingWrong(ContentStore& store, const std::string& when) {
     for (PieceNumber number : (*task)->FinishedPieces()) {
       const absl::StatusOr<std::string> bytes = ServePiece(**task, number);
       if (!bytes.ok()) continue;  // found to be bad, and not served
-      ASSERT_EQ(*bytes, BytesOf(number * kPiece, LengthOf(number), key.id[0]))
+      ASSERT_EQ(*bytes, BytesOf(number * kTwoBlocks, LengthOf(number), key.id[0]))
           << when << ", piece " << number;
     }
   }
@@ -71,7 +71,7 @@ TEST_P(DiskError, Sec_B7_AnErrorAtAnyCallLeavesNoWrongByte) {
     ExpectNothingWrong(**store, "failure of call " + std::to_string(n));
     // It works again without anybody's help.
     absl::StatusOr<std::shared_ptr<TaskFile>> task =
-        (*store)->Create(KeyOf(TaskKind::kStandard, 'c'), CreateFor(kPiece, kLength));
+        (*store)->Create(KeyOf(TaskKind::kStandard, 'c'), CreateFor(kTwoBlocks, kLength));
     ASSERT_TRUE(task.ok()) << "after a failure of call " << n << ": " << task.status();
     for (PieceNumber number = 0; number < kPieces; ++number) {
       ASSERT_TRUE(WritePiece(**task, number, LengthOf(number), 'c').ok());
@@ -100,9 +100,9 @@ void CrashAtEveryCall(bool power) {
     ASSERT_TRUE(store.ok()) << "died after call " << n << ": " << store.status();
     ExpectNothingWrong(**store, "died after call " + std::to_string(n));
     absl::StatusOr<std::shared_ptr<TaskFile>> task =
-        (*store)->Create(KeyOf(TaskKind::kStandard, 'c'), CreateFor(kPiece, kLength));
+        (*store)->Create(KeyOf(TaskKind::kStandard, 'c'), CreateFor(kTwoBlocks, kLength));
     ASSERT_TRUE(task.ok()) << "died after call " << n << ": " << task.status();
-    ASSERT_TRUE(WritePiece(**task, 0, kPiece, 'c').ok());
+    ASSERT_TRUE(WritePiece(**task, 0, kTwoBlocks, 'c').ok());
   }
 }
 
@@ -131,7 +131,7 @@ TEST(FullDisk, ADeleteIsRecordedWhenNothingElseFits) {
   absl::StatusOr<std::unique_ptr<ContentStore>> store = OpenStore(env, KeepOptions());
   ASSERT_TRUE(store.ok());
   absl::StatusOr<std::shared_ptr<TaskFile>> task =
-      (*store)->Create(KeyOf(TaskKind::kStandard, 'a'), CreateFor(kPiece, kLength));
+      (*store)->Create(KeyOf(TaskKind::kStandard, 'a'), CreateFor(kTwoBlocks, kLength));
   ASSERT_TRUE(task.ok());
   env.SetCapacity(1);
   EXPECT_TRUE((*store)->Delete((*task)->key()).ok());

@@ -12,7 +12,7 @@
 namespace dragonfly::dfdaemon::storage {
 namespace {
 
-constexpr uint64_t kPiece = kBlockBytes;
+constexpr uint64_t kOneBlock = kBlockBytes;
 
 std::unique_ptr<ContentStore> OpenIn(common::os::Env& env, uint64_t rewrite_bytes,
                                      const std::string& dir = "/data") {
@@ -42,7 +42,7 @@ TEST(JournalGrowth, ALongRunKeepsTheJournalShort) {
   common::os::SimulatedEnv env;
   const auto store = OpenIn(env, 64 << 10);
   for (int i = 0; i < 3000; ++i) {
-    auto task = store->Create(NumberedKey(i), CreateFor(kPiece, 10));
+    auto task = store->Create(NumberedKey(i), CreateFor(kOneBlock, 10));
     ASSERT_TRUE(task.ok()) << task.status();
     ASSERT_TRUE(WritePiece(**task, 0, 10).ok());
     if (i >= 20) {
@@ -65,9 +65,9 @@ TEST(JournalGrowth, WhatWasWrittenAnewIsReadAgain) {
     for (int round = 0; round < 30; ++round) {
       for (int i = 0; i < 10; ++i) {
         ASSERT_TRUE(store->Delete(NumberedKey(i)).ok());
-        auto task = store->Create(NumberedKey(i), CreateFor(kPiece, 2 * kPiece));
+        auto task = store->Create(NumberedKey(i), CreateFor(kOneBlock, 2 * kOneBlock));
         ASSERT_TRUE(task.ok()) << task.status();
-        ASSERT_TRUE(WritePiece(**task, 1, kPiece, static_cast<char>('a' + i)).ok());
+        ASSERT_TRUE(WritePiece(**task, 1, kOneBlock, static_cast<char>('a' + i)).ok());
       }
       ASSERT_TRUE(store->Sync().ok());
     }
@@ -78,7 +78,7 @@ TEST(JournalGrowth, WhatWasWrittenAnewIsReadAgain) {
     auto task = store->Find(NumberedKey(i));
     ASSERT_TRUE(task.ok());
     EXPECT_EQ((*task)->FinishedPieces(), std::vector<PieceNumber>{1});
-    EXPECT_EQ(*ServePiece(**task, 1), BytesOf(kPiece, kPiece, static_cast<char>('a' + i)));
+    EXPECT_EQ(*ServePiece(**task, 1), BytesOf(kOneBlock, kOneBlock, static_cast<char>('a' + i)));
   }
 }
 
@@ -105,10 +105,10 @@ TEST(JournalGrowth, WritersGoOnWhileItIsWrittenAnew) {
       writers.emplace_back([&, w] {
         for (int i = 0; i < kTasks; ++i) {
           const TaskKey key = NumberedKey(1000 * w + i);
-          auto task = store->Create(key, CreateFor(kPiece, 3 * kPiece));
+          auto task = store->Create(key, CreateFor(kOneBlock, 3 * kOneBlock));
           ASSERT_TRUE(task.ok()) << task.status();
           for (PieceNumber piece : {0U, 2U})
-            ASSERT_TRUE(WritePiece(**task, piece, kPiece, static_cast<char>('a' + w)).ok());
+            ASSERT_TRUE(WritePiece(**task, piece, kOneBlock, static_cast<char>('a' + w)).ok());
           if (i % 3 == 0) {
             ASSERT_TRUE(store->Delete(key).ok());
           }
@@ -127,7 +127,8 @@ TEST(JournalGrowth, WritersGoOnWhileItIsWrittenAnew) {
       ASSERT_EQ(task.ok(), i % 3 != 0) << w << " " << i;
       if (!task.ok()) continue;
       ASSERT_EQ((*task)->FinishedPieces(), (std::vector<PieceNumber>{0, 2})) << w << " " << i;
-      ASSERT_EQ(*ServePiece(**task, 2), BytesOf(2 * kPiece, kPiece, static_cast<char>('a' + w)));
+      ASSERT_EQ(*ServePiece(**task, 2),
+                BytesOf(2 * kOneBlock, kOneBlock, static_cast<char>('a' + w)));
     }
   }
   std::filesystem::remove_all(dir);
@@ -138,16 +139,16 @@ TEST(JournalGrowth, Sec_P3_WhatWasSyncedIsFoundAfterAPowerFailure) {
   common::os::SimulatedEnv env;
   {
     const auto store = OpenIn(env, uint64_t{8} << 20);
-    auto task = store->Create(NumberedKey(1), CreateFor(kPiece, 2 * kPiece));
+    auto task = store->Create(NumberedKey(1), CreateFor(kOneBlock, 2 * kOneBlock));
     ASSERT_TRUE(task.ok());
-    ASSERT_TRUE(WritePiece(**task, 1, kPiece, 'p').ok());
+    ASSERT_TRUE(WritePiece(**task, 1, kOneBlock, 'p').ok());
     ASSERT_TRUE(store->Sync().ok());
   }
   env.Crash(common::os::SimulatedEnv::Unsynced::kLost);
   const auto store = OpenIn(env, uint64_t{8} << 20);
   auto task = store->Find(NumberedKey(1));
   ASSERT_TRUE(task.ok());
-  EXPECT_EQ(*ServePiece(**task, 1), BytesOf(kPiece, kPiece, 'p'));
+  EXPECT_EQ(*ServePiece(**task, 1), BytesOf(kOneBlock, kOneBlock, 'p'));
 }
 
 // Reads and hashes are counted, so that "was it checked again?" can be asked.
@@ -155,17 +156,17 @@ TEST(JournalGrowth, WhatWasSyncedIsTrustedAlthoughOthersWroteMeanwhile) {
   common::os::SimulatedEnv env;
   {
     const auto store = OpenIn(env, uint64_t{8} << 20);
-    auto synced = store->Create(NumberedKey(1), CreateFor(kPiece, 2 * kPiece));
-    ASSERT_TRUE(WritePiece(**synced, 0, kPiece).ok());
+    auto synced = store->Create(NumberedKey(1), CreateFor(kOneBlock, 2 * kOneBlock));
+    ASSERT_TRUE(WritePiece(**synced, 0, kOneBlock).ok());
     ASSERT_TRUE(store->Sync().ok());
-    ASSERT_TRUE(WritePiece(**synced, 1, kPiece).ok());  // behind the durable record
+    ASSERT_TRUE(WritePiece(**synced, 1, kOneBlock).ok());  // behind the durable record
   }
   // Both pieces are damaged behind the store's back.
   const std::string path = "/data/content/tasks/000/" + NumberedKey(1).id;
   auto file = env.Open(path, common::os::OpenMode::kReadWrite);
   ASSERT_TRUE(file.ok()) << file.status();
   ASSERT_TRUE((*file)->WriteAt(5, AsBytes("damaged")).ok());
-  ASSERT_TRUE((*file)->WriteAt(kPiece + 5, AsBytes("damaged")).ok());
+  ASSERT_TRUE((*file)->WriteAt(kOneBlock + 5, AsBytes("damaged")).ok());
   ASSERT_TRUE((*file)->Close().ok());
   const auto store = OpenIn(env, uint64_t{8} << 20);
   auto task = store->Find(NumberedKey(1));

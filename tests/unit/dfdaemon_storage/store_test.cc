@@ -8,7 +8,7 @@
 namespace dragonfly::dfdaemon::storage {
 namespace {
 
-constexpr uint64_t kPiece = 4 * kBlockBytes;
+constexpr uint64_t kFourBlocks = 4 * kBlockBytes;
 
 class StoreTest : public ::testing::TestWithParam<TaskKind> {
  protected:
@@ -21,7 +21,7 @@ class StoreTest : public ::testing::TestWithParam<TaskKind> {
   }
   std::shared_ptr<TaskFile> Create(std::optional<uint64_t> length, char letter = 'a') {
     absl::StatusOr<std::shared_ptr<TaskFile>> task =
-        store_->Create(KeyOf(GetParam(), letter), CreateFor(kPiece, length));
+        store_->Create(KeyOf(GetParam(), letter), CreateFor(kFourBlocks, length));
     EXPECT_TRUE(task.ok()) << task.status();
     return task.ok() ? *task : nullptr;
   }
@@ -33,22 +33,22 @@ class StoreTest : public ::testing::TestWithParam<TaskKind> {
 INSTANTIATE_TEST_SUITE_P(Kinds, StoreTest, ::testing::ValuesIn(common::id::kAllTaskKinds));
 
 TEST_P(StoreTest, StoresPiecesAndServesThem) {
-  const auto task = Create(2 * kPiece + 10);
-  ASSERT_TRUE(WritePiece(*task, 1, kPiece).ok());
+  const auto task = Create(2 * kFourBlocks + 10);
+  ASSERT_TRUE(WritePiece(*task, 1, kFourBlocks).ok());
   EXPECT_TRUE(task->HasPiece(1));
   EXPECT_FALSE(task->HasPiece(0));
   EXPECT_EQ(task->frontier(), 0U);
-  EXPECT_EQ(task->ReadableUntil(kPiece), 2 * kPiece);
-  EXPECT_EQ(*ServePiece(*task, 1), BytesOf(kPiece, kPiece, 'a'));
+  EXPECT_EQ(task->ReadableUntil(kFourBlocks), 2 * kFourBlocks);
+  EXPECT_EQ(*ServePiece(*task, 1), BytesOf(kFourBlocks, kFourBlocks, 'a'));
   EXPECT_TRUE(absl::IsNotFound(ServePiece(*task, 0).status()));
-  ASSERT_TRUE(WritePiece(*task, 0, kPiece).ok());
+  ASSERT_TRUE(WritePiece(*task, 0, kFourBlocks).ok());
   EXPECT_FALSE(task->complete());
   ASSERT_TRUE(WritePiece(*task, 2, 10).ok());
   EXPECT_TRUE(task->complete());
   EXPECT_TRUE(task->meta().finished_at.has_value());
-  EXPECT_EQ(task->frontier(), 2 * kPiece + 10);
+  EXPECT_EQ(task->frontier(), 2 * kFourBlocks + 10);
   EXPECT_EQ(store_->usage().pieces, 3U);
-  EXPECT_EQ(store_->usage().content_bytes, 2 * kPiece + 10);
+  EXPECT_EQ(store_->usage().content_bytes, 2 * kFourBlocks + 10);
 }
 
 TEST_P(StoreTest, KeepsContentWhereUsersLookForIt) {
@@ -61,7 +61,7 @@ TEST_P(StoreTest, KeepsContentWhereUsersLookForIt) {
 }
 
 TEST_P(StoreTest, VerifiedBlocksAreReadableBeforeThePieceIsWhole) {
-  const auto task = Create(kPiece);
+  const auto task = Create(kFourBlocks);
   auto writer = task->Begin(0);
   ASSERT_TRUE(writer.ok());
   const std::string block = BytesOf(0, kBlockBytes, 'a');
@@ -75,12 +75,12 @@ TEST_P(StoreTest, VerifiedBlocksAreReadableBeforeThePieceIsWhole) {
 }
 
 TEST_P(StoreTest, APieceHasOneWriterAtATime) {
-  const auto task = Create(kPiece);
+  const auto task = Create(kFourBlocks);
   auto first = task->Begin(0);
   ASSERT_TRUE(first.ok());
   EXPECT_TRUE(absl::IsAborted(task->Begin(0).status()));
   first->reset();  // aborts
-  EXPECT_TRUE(WritePiece(*task, 0, kPiece).ok());
+  EXPECT_TRUE(WritePiece(*task, 0, kFourBlocks).ok());
   EXPECT_TRUE(absl::IsAlreadyExists(task->Begin(0).status()));
   EXPECT_FALSE(task->Begin(1).ok()) << "past the end";
 }
@@ -98,7 +98,7 @@ TEST_P(StoreTest, Sec_B15_AWrongChecksumIsNotStored) {
 }
 
 TEST_P(StoreTest, Sec_D30_NothingIsWrittenPastAPiece) {
-  const auto task = Create(kPiece + 5);
+  const auto task = Create(kFourBlocks + 5);
   auto writer = task->Begin(1);
   EXPECT_TRUE(absl::IsOutOfRange((*writer)->Write(AsBytes(BytesOf(0, 6, 'x')), false)));
   ASSERT_TRUE((*writer)->Write(AsBytes(BytesOf(0, 4, 'x')), false).ok());
@@ -110,22 +110,22 @@ TEST_P(StoreTest, Sec_D30_NothingIsWrittenPastAPiece) {
 
 TEST_P(StoreTest, LearnsTheLengthAtTheEndOfAStream) {
   const auto task = Create(std::nullopt);
-  ASSERT_TRUE(WritePiece(*task, 0, kPiece).ok());
+  ASSERT_TRUE(WritePiece(*task, 0, kFourBlocks).ok());
   ASSERT_TRUE(WritePiece(*task, 1, 7).ok());
   EXPECT_FALSE(task->complete());
-  EXPECT_FALSE(task->SetContentLength(kPiece).ok()) << "more than that is stored";
-  ASSERT_TRUE(task->SetContentLength(kPiece + 7).ok());
+  EXPECT_FALSE(task->SetContentLength(kFourBlocks).ok()) << "more than that is stored";
+  ASSERT_TRUE(task->SetContentLength(kFourBlocks + 7).ok());
   EXPECT_TRUE(task->complete());
-  EXPECT_FALSE(task->SetContentLength(kPiece + 8).ok());
+  EXPECT_FALSE(task->SetContentLength(kFourBlocks + 8).ok());
 }
 
 TEST_P(StoreTest, AnEmptyContentIsCompleteAtOnce) { EXPECT_TRUE(Create(0)->complete()); }
 
 TEST_P(StoreTest, CreateReturnsTheTaskThatIsThere) {
-  ASSERT_TRUE(WritePiece(*Create(2 * kPiece), 0, kPiece).ok());
-  EXPECT_TRUE(Create(2 * kPiece)->HasPiece(0));
-  EXPECT_FALSE(store_->Create(KeyOf(GetParam()), CreateFor(kPiece, kPiece)).ok());
-  EXPECT_FALSE(store_->Create(KeyOf(GetParam()), CreateFor(2 * kPiece, 2 * kPiece)).ok());
+  ASSERT_TRUE(WritePiece(*Create(2 * kFourBlocks), 0, kFourBlocks).ok());
+  EXPECT_TRUE(Create(2 * kFourBlocks)->HasPiece(0));
+  EXPECT_FALSE(store_->Create(KeyOf(GetParam()), CreateFor(kFourBlocks, kFourBlocks)).ok());
+  EXPECT_FALSE(store_->Create(KeyOf(GetParam()), CreateFor(2 * kFourBlocks, 2 * kFourBlocks)).ok());
 }
 
 TEST_P(StoreTest, TasksOfOtherKindsAreOtherTasks) {
@@ -136,39 +136,39 @@ TEST_P(StoreTest, TasksOfOtherKindsAreOtherTasks) {
 
 TEST_P(StoreTest, Sec_D12_IdsThatAreNoIdsAreRefused) {
   for (const char* id : {"", "../../../etc/passwd", "a/b", "ABCD", "abc", "ab\ncd"}) {
-    EXPECT_FALSE(store_->Create({GetParam(), id}, CreateFor(kPiece, 10)).ok()) << id;
+    EXPECT_FALSE(store_->Create({GetParam(), id}, CreateFor(kFourBlocks, 10)).ok()) << id;
   }
 }
 
 TEST_P(StoreTest, ADeletedTaskIsReadByThoseWhoHaveItOpen) {
-  const auto task = Create(kPiece);
-  ASSERT_TRUE(WritePiece(*task, 0, kPiece).ok());
+  const auto task = Create(kFourBlocks);
+  ASSERT_TRUE(WritePiece(*task, 0, kFourBlocks).ok());
   auto reader = task->OpenPiece(0);
   ASSERT_TRUE(store_->Delete(task->key()).ok());
   EXPECT_TRUE(absl::IsNotFound(store_->Find(task->key()).status()));
-  std::string bytes(kPiece, '\0');
+  std::string bytes(kFourBlocks, '\0');
   EXPECT_TRUE((*reader)->ReadAt(0, std::as_writable_bytes(std::span<char>(bytes))).ok());
-  EXPECT_EQ(bytes, BytesOf(0, kPiece, 'a'));
+  EXPECT_EQ(bytes, BytesOf(0, kFourBlocks, 'a'));
   EXPECT_EQ(store_->usage().content_bytes, 0U);
   EXPECT_TRUE(store_->Delete(task->key()).ok()) << "twice is no error";
 }
 
 TEST_P(StoreTest, ObserversHearOfPiecesUntilTheyAreGone) {
-  const auto task = Create(2 * kPiece);
+  const auto task = Create(2 * kFourBlocks);
   std::vector<PieceNumber> heard;
   auto observer = task->Observe([&heard](const TaskChange& change) {
     if (change.kind == TaskChange::Kind::kPiece) heard.push_back(change.number);
   });
-  ASSERT_TRUE(WritePiece(*task, 1, kPiece).ok());
+  ASSERT_TRUE(WritePiece(*task, 1, kFourBlocks).ok());
   observer.reset();
-  ASSERT_TRUE(WritePiece(*task, 0, kPiece).ok());
+  ASSERT_TRUE(WritePiece(*task, 0, kFourBlocks).ok());
   EXPECT_EQ(heard, std::vector<PieceNumber>{1});
 }
 
 TEST_P(StoreTest, ARestartFindsEverything) {
-  auto task = Create(2 * kPiece);
+  auto task = Create(2 * kFourBlocks);
   ASSERT_TRUE(task->SetOrigin({"\"e\"", "yesterday"}, {{"Content-Type", "x/y"}}).ok());
-  ASSERT_TRUE(WritePiece(*task, 1, kPiece).ok());
+  ASSERT_TRUE(WritePiece(*task, 1, kFourBlocks).ok());
   task.reset();
   env_.KillProcess();
   Open();
@@ -178,9 +178,9 @@ TEST_P(StoreTest, ARestartFindsEverything) {
   EXPECT_EQ((*found)->meta().validators.etag, "\"e\"");
   EXPECT_EQ((*found)->meta().response_header.at(0).second, "x/y");
   EXPECT_EQ((*found)->Piece(1)->parent_id, "parent");
-  EXPECT_EQ(*ServePiece(**found, 1), BytesOf(kPiece, kPiece, 'a'));
+  EXPECT_EQ(*ServePiece(**found, 1), BytesOf(kFourBlocks, kFourBlocks, 'a'));
   EXPECT_EQ(store_->usage().pieces, 1U);
-  ASSERT_TRUE(WritePiece(**found, 0, kPiece).ok());
+  ASSERT_TRUE(WritePiece(**found, 0, kFourBlocks).ok());
   EXPECT_TRUE((*found)->complete());
 }
 
@@ -193,8 +193,8 @@ TEST_P(StoreTest, WithoutKeepARestartBeginsEmpty) {
 }
 
 TEST_P(StoreTest, Sec_B15_ContentThatWasTamperedWithAfterACrashIsNotServed) {
-  auto task = Create(kPiece);
-  ASSERT_TRUE(WritePiece(*task, 0, kPiece).ok());
+  auto task = Create(kFourBlocks);
+  ASSERT_TRUE(WritePiece(*task, 0, kFourBlocks).ok());
   task.reset();
   env_.KillProcess();
   const std::string path = std::string("/data/content/") +
@@ -213,7 +213,7 @@ TEST_P(StoreTest, Sec_B15_ContentThatWasTamperedWithAfterACrashIsNotServed) {
   EXPECT_TRUE(absl::IsNotFound(ServePiece(**found, 0).status()));
   EXPECT_TRUE(lost);
   EXPECT_FALSE((*found)->complete());
-  EXPECT_TRUE(WritePiece(**found, 0, kPiece).ok());
+  EXPECT_TRUE(WritePiece(**found, 0, kFourBlocks).ok());
 }
 
 TEST_P(StoreTest, ADirectoryHasOneOwner) {
@@ -246,11 +246,11 @@ TEST_P(StoreTest, GarbageIsWhatIsOldAndNotInUse) {
 
 TEST_P(StoreTest, AFullQuotaTakesTheLeastRecentlyUsed) {
   StoreOptions options = KeepOptions();
-  options.disk_threshold = 10 * kPiece;
+  options.disk_threshold = 10 * kFourBlocks;
   Open(options);
   for (char letter = 'a'; letter < 'j'; ++letter) {
     env_.simulated_clock().Advance(absl::Seconds(1));
-    ASSERT_TRUE(WritePiece(*Create(kPiece, letter), 0, kPiece).ok());
+    ASSERT_TRUE(WritePiece(*Create(kFourBlocks, letter), 0, kFourBlocks).ok());
   }
   const std::vector<TaskKey> removed = store_->CollectGarbage();
   ASSERT_EQ(removed.size(), 3U) << "nine tenths are used; down to six";
@@ -259,7 +259,8 @@ TEST_P(StoreTest, AFullQuotaTakesTheLeastRecentlyUsed) {
 
 TEST_P(StoreTest, WhatDoesNotFitIsRefusedWithTheNumbers) {
   env_.SetCapacity(64 << 20);
-  const auto task = store_->Create(KeyOf(GetParam(), 'z'), CreateFor(kPiece, uint64_t{1} << 30));
+  const auto task =
+      store_->Create(KeyOf(GetParam(), 'z'), CreateFor(kFourBlocks, uint64_t{1} << 30));
   EXPECT_EQ(common::status::ReasonOf(task.status()), common::status::ErrorReason::kNoSpace);
   EXPECT_NE(std::string(task.status().message()).find("1073741824"), std::string::npos)
       << task.status();

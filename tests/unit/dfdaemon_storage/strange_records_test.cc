@@ -8,15 +8,15 @@
 namespace dragonfly::dfdaemon::storage {
 namespace {
 
-constexpr uint64_t kPiece = 512;
+constexpr uint64_t kTinyPiece = 512;
 
-class StrangeRecordsTest : public testing::Test {
+class StrangeRecordsTest : public ::testing::Test {
  protected:
   StrangeRecordsTest() {
     task_.key = KeyOf(TaskKind::kStandard);
     task_.meta.url = "http://h/f";
-    task_.meta.geometry.piece_length = kPiece;
-    task_.meta.geometry.content_length = 2 * kPiece;
+    task_.meta.geometry.piece_length = kTinyPiece;
+    task_.meta.geometry.content_length = 2 * kTinyPiece;
     task_.meta.time_to_live = absl::Hours(1);
     task_.meta.created_at = absl::FromUnixSeconds(1'800'000'000);
     journal_ = EncodeSegmentHeader() + EncodeRecord(task_);
@@ -54,8 +54,8 @@ class StrangeRecordsTest : public testing::Test {
 };
 
 TEST_F(StrangeRecordsTest, APieceWithTheHighestNumberIsLeftOut) {
-  AddPiece(std::numeric_limits<uint32_t>::max(), 0, kPiece);
-  AddPiece(0, 0, kPiece);
+  AddPiece(std::numeric_limits<uint32_t>::max(), 0, kTinyPiece);
+  AddPiece(0, 0, kTinyPiece);
   const auto task = Read();
   ASSERT_NE(task, nullptr);
   EXPECT_EQ(task->FinishedPieces(), std::vector<PieceNumber>{0});
@@ -64,15 +64,15 @@ TEST_F(StrangeRecordsTest, APieceWithTheHighestNumberIsLeftOut) {
 TEST_F(StrangeRecordsTest, ANumberTakesNoMemoryThatNoContentHas) {
   task_.meta.geometry.content_length.reset();
   journal_ = EncodeSegmentHeader() + EncodeRecord(task_);
-  AddPiece(1U << 31U, kPiece << 31U, kPiece);
+  AddPiece(1U << 31U, kTinyPiece << 31U, kTinyPiece);
   const auto task = Read();
   ASSERT_NE(task, nullptr);
   EXPECT_TRUE(task->FinishedPieces().empty());
 }
 
 TEST_F(StrangeRecordsTest, APieceThatLiesElsewhereIsLeftOut) {
-  AddPiece(0, std::numeric_limits<uint64_t>::max() - 8, kPiece);
-  AddPiece(1, kPiece, kPiece + 1);
+  AddPiece(0, std::numeric_limits<uint64_t>::max() - 8, kTinyPiece);
+  AddPiece(1, kTinyPiece, kTinyPiece + 1);
   const auto task = Read();
   ASSERT_NE(task, nullptr);
   EXPECT_TRUE(task->FinishedPieces().empty());
@@ -80,7 +80,7 @@ TEST_F(StrangeRecordsTest, APieceThatLiesElsewhereIsLeftOut) {
 }
 
 TEST_F(StrangeRecordsTest, AnUpdateDoesNotChangeThePieceLength) {
-  AddPiece(0, 0, kPiece);
+  AddPiece(0, 0, kTinyPiece);
   TaskUpdateRecord update{task_.key, task_.meta};
   update.meta.geometry.piece_length = 0;
   journal_ += EncodeRecord(update);
@@ -91,9 +91,9 @@ TEST_F(StrangeRecordsTest, AnUpdateDoesNotChangeThePieceLength) {
 }
 
 TEST_F(StrangeRecordsTest, APieceBeyondALengthThatCameLaterIsLeftOut) {
-  AddPiece(1, kPiece, kPiece);
+  AddPiece(1, kTinyPiece, kTinyPiece);
   TaskUpdateRecord update{task_.key, task_.meta};
-  update.meta.geometry.content_length = kPiece;
+  update.meta.geometry.content_length = kTinyPiece;
   journal_ += EncodeRecord(update);
   const auto task = Read();
   ASSERT_NE(task, nullptr);

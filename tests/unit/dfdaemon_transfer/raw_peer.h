@@ -11,8 +11,12 @@
 #include <vector>
 
 #include "common/net/endpoint.h"
+#include "dfdaemon/core/types.h"
+#include "dfdaemon/transfer/block_pool.h"
 
 namespace dragonfly::dfdaemon::transfer {
+
+inline constexpr size_t kBlock = BlockPool::kHeadroom + core::kBlockBytes;
 
 // A plain blocking socket that plays a child or a parent byte by byte. Every call has a deadline
 // that only a hang can reach.

@@ -31,8 +31,6 @@ using testing::RecordingSink;
 using testing::RequestFor;
 using vortex::Tag;
 
-constexpr size_t kBlock = BlockPool::kHeadroom + core::kBlockBytes;
-
 using Bytes = std::vector<std::byte>;
 
 vortex::Metadata MetadataFor(const PieceRequest& request) {

@@ -22,8 +22,6 @@ using testing::PieceFor;
 using testing::RequestFor;
 using vortex::Tag;
 
-constexpr size_t kBlock = BlockPool::kHeadroom + core::kBlockBytes;
-
 class VortexTcpServerTest : public ::testing::Test {
  protected:
   ~VortexTcpServerTest() override { server_.reset(); }

@@ -86,7 +86,7 @@ TEST(OutputPathTest, TheDaemonIsGivenAPathWithoutSymbolicLinks) {
   EXPECT_EQ(RealOutputPath(dir / "last"), real + "/last") << "the last component stays";
 }
 
-class FileSinkTest : public testing::Test {
+class FileSinkTest : public ::testing::Test {
  protected:
   std::unique_ptr<PieceSink> Open(bool overwrite = false) {
     auto sink = OpenFileSink(common::os::PosixEnv(), path_, overwrite);
@@ -157,7 +157,7 @@ TEST_F(FileSinkTest, AFullDiskIsADiskErrorAndLeavesNothing) {
   }
 }
 
-class OrderedSinkTest : public testing::Test {
+class OrderedSinkTest : public ::testing::Test {
  protected:
   void SetUp() override {
     out_.Reset(::open(path_.c_str(), O_CREAT | O_WRONLY, 0600));

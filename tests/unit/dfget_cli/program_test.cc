@@ -27,7 +27,7 @@ using common::status::MakeStatus;
 
 constexpr char kUrl[] = "http://origin.example/file?Expires=1";
 
-class ProgramTest : public testing::Test {
+class ProgramTest : public ::testing::Test {
  protected:
   void Serve(FakeDaemon::Script script) {
     daemon_ = std::make_unique<FakeDaemon>(socket_, std::move(script));

@@ -9,7 +9,7 @@ namespace {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20U;
 
-class ProgressTest : public testing::Test {
+class ProgressTest : public ::testing::Test {
  protected:
   absl::Time At(int seconds) const { return start_ + absl::Seconds(seconds); }
   const absl::Time start_ = absl::UnixEpoch();

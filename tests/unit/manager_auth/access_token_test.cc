@@ -14,7 +14,7 @@
 namespace dragonfly::manager::auth {
 namespace {
 
-const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000);
+const absl::Time kTokenNow = absl::FromUnixSeconds(1'700'000'000);
 constexpr std::string_view kToken = "MTIzNDU2NzgtMTIzNC00MTIzLTgxMjMtMTIzNDU2Nzg5MDEy";
 
 AccessTokenSealer Sealer(char key = 'k') {
@@ -27,18 +27,17 @@ AccessToken Token(std::vector<std::string> scopes = {"job"}) {
   AccessToken token;
   token.scopes = std::move(scopes);
   token.active = true;
-  token.expires_at = kNow + absl::Hours(1);
+  token.expires_at = kTokenNow + absl::Hours(1);
   token.user_id = 7;
   return token;
 }
 
 std::pair<absl::StatusCode, std::string> Answer(const std::optional<AccessToken>& token,
                                                 std::string_view path = "/oapi/v1/jobs") {
-  const absl::Status status = CheckAccessToken(token, path, kNow);
+  const absl::Status status = CheckAccessToken(token, path, kTokenNow);
   return {status.code(), std::string(common::status::MessageOf(status))};
 }
 
-constexpr auto kUnauthenticated = absl::StatusCode::kUnauthenticated;
 constexpr auto kDenied = absl::StatusCode::kPermissionDenied;
 const std::pair<absl::StatusCode, std::string> kOk = {absl::StatusCode::kOk, ""};
 
@@ -109,17 +108,18 @@ TEST(AccessTokenTest, TheServerKeyIsLong) {
 }
 
 TEST(AccessTokenTest, AnswersInTheOrderAndWordsOfTheOriginal) {
-  EXPECT_EQ(Answer(std::nullopt), std::make_pair(kUnauthenticated, std::string("Unauthorized")));
+  EXPECT_EQ(Answer(std::nullopt),
+            std::make_pair(absl::StatusCode::kUnauthenticated, std::string("Unauthorized")));
   AccessToken token = Token({"cluster"});
   token.active = false;
-  token.expires_at = kNow - absl::Hours(1);
+  token.expires_at = kTokenNow - absl::Hours(1);
   // All of it is wrong: each answer hides what comes after it.
   EXPECT_EQ(Answer(token, "/oapi/v1/users"),
             std::make_pair(kDenied, std::string("Token is inactive")));
   token.active = true;
   EXPECT_EQ(Answer(token, "/oapi/v1/users"),
             std::make_pair(kDenied, std::string("Token has expired")));
-  token.expires_at = kNow;
+  token.expires_at = kTokenNow;
   EXPECT_EQ(Answer(token, "/oapi/v1/users"),
             std::make_pair(
                 kDenied, std::string("Failed to extract resource type from path: /oapi/v1/users")));
@@ -164,9 +164,9 @@ TEST(AccessTokenTest, ScopesAreChecked) {
 }
 
 TEST(AccessTokenTest, ExpiryOfANewOneIsToCome) {
-  EXPECT_TRUE(CheckExpiry(kNow + absl::Seconds(1), kNow).ok());
-  EXPECT_FALSE(CheckExpiry(kNow, kNow).ok());
-  EXPECT_FALSE(CheckExpiry(absl::InfinitePast(), kNow).ok());
+  EXPECT_TRUE(CheckExpiry(kTokenNow + absl::Seconds(1), kTokenNow).ok());
+  EXPECT_FALSE(CheckExpiry(kTokenNow, kTokenNow).ok());
+  EXPECT_FALSE(CheckExpiry(absl::InfinitePast(), kTokenNow).ok());
 }
 
 TEST(AccessTokenTest, DoesNoMoreThanItsOwnerMay) {
@@ -181,8 +181,9 @@ TEST(AccessTokenTest, DoesNoMoreThanItsOwnerMay) {
   EXPECT_EQ(code("/oapi/v1/jobs", "GET", enabled), absl::StatusCode::kOk);
   EXPECT_EQ(code("/oapi/v1/jobs", "POST", enabled), kDenied) << "a guest only reads";
   EXPECT_EQ(code("/oapi/v1/clusters/1", "DELETE", enabled), kDenied);
-  EXPECT_EQ(code("/oapi/v1/jobs", "GET", std::nullopt), kUnauthenticated);
-  EXPECT_EQ(code("/oapi/v1/jobs", "GET", UserSession{UserState::kDisabled, 0}), kUnauthenticated);
+  EXPECT_EQ(code("/oapi/v1/jobs", "GET", std::nullopt), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(code("/oapi/v1/jobs", "GET", UserSession{UserState::kDisabled, 0}),
+            absl::StatusCode::kUnauthenticated);
   token.user_id = 1;
   EXPECT_EQ(code("/oapi/v1/jobs", "POST", enabled), absl::StatusCode::kOk);
   EXPECT_EQ(code("/oapi/v1/nothing", "GET", enabled), kDenied);

@@ -16,7 +16,7 @@ namespace {
 
 using common::status::MessageOf;
 
-constexpr std::string_view kKey = "0123456789abcdef0123456789abcdef";
+constexpr std::string_view kSecretKey = "0123456789abcdef0123456789abcdef";
 
 // RFC 4231, test cases 2 and 6.
 TEST(SecretTest, HmacAsTheStandardSays) {
@@ -72,7 +72,7 @@ TEST(JwtKeyTest, Sec_D20_RefusesTheKeyThatEverybodyKnows) {
     Jwt::Options options;
     options.key = Secret(std::string(key));
     EXPECT_FALSE(Jwt::Create(options).ok());
-    options.key = Secret(std::string(kKey));
+    options.key = Secret(std::string(kSecretKey));
     options.previous_key = Secret(std::string(key));
     EXPECT_FALSE(Jwt::Create(options).ok()) << "as previous key";
   }

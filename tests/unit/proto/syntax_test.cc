@@ -7,8 +7,8 @@
 namespace dragonfly::proto::rules {
 namespace {
 
-const std::string kHex(200, 'a');
-std::string Hex(size_t digits) { return kHex.substr(0, digits); }
+const std::string kLongHex(200, 'a');
+std::string Hex(size_t digits) { return kLongHex.substr(0, digits); }
 
 TEST(UriSyntax, AcceptsWhatIsFetched) {
   for (const char* url :

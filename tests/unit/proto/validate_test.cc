@@ -21,7 +21,7 @@ namespace dragonfly::proto::rules {
 namespace {
 
 // Linked in, so that the generated pool has every package.
-const ::google::protobuf::Descriptor* const kPackages[] = {
+const ::google::protobuf::Descriptor* const kLinkedPackages[] = {
     ::common::v2::Peer::descriptor(), ::scheduler::v2::AnnouncePeerRequest::descriptor(),
     ::dfdaemon::v2::SyncPiecesRequest::descriptor(), ::manager::v2::Scheduler::descriptor()};
 
@@ -48,7 +48,7 @@ bool Names(const absl::Status& status, const std::string& field) {
 }
 
 TEST(Validate, AcceptsAMinimalMessageOfEveryType) {
-  ASSERT_NE(kPackages[0], nullptr);
+  ASSERT_NE(kLinkedPackages[0], nullptr);
   for (const auto& [name, fact] : Facts().messages) {
     const auto message = BuildMinimal(name);
     EXPECT_TRUE(Validate(*message).ok()) << name << ": " << Validate(*message);
