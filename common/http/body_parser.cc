@@ -18,6 +18,20 @@ constexpr std::string_view kHead = "POST / HTTP/1.1\r\nTransfer-Encoding: chunke
 
 // The end of a chunk and the size of the next, without extensions.
 constexpr size_t kMaxSizeLineBytes = 64;
+constexpr std::string_view kHexDigits = "0123456789abcdefABCDEF";
+
+constexpr std::string_view kCrlf = "\r\n";
+
+// Whether `lines`, which end with one, are all that Beast wants at once: the end of a chunk
+// together with the size of the next, or everything behind the last one. `first`: no chunk was
+// before.
+bool IsWhole(std::string_view lines, bool first) {
+  if (!first && lines == kCrlf) return false;
+  if (lines.starts_with(kCrlf)) lines.remove_prefix(kCrlf.size());
+  const size_t digits = std::min(lines.find_first_not_of('0'), lines.size());
+  const bool last = digits > 0 && lines.substr(digits).find_first_of(kHexDigits) != 0;
+  return !last || lines.ends_with("\r\n\r\n");
+}
 
 }  // namespace
 
@@ -94,16 +108,20 @@ size_t BodyParser::PutLine(std::string_view data) {
   if (lines_.size() > most) {
     refused_ = 400;
   } else if (lines_.back() == '\n') {
-    ParseLines();
+    if (!lines_.ends_with(kCrlf)) {
+      refused_ = 400;  // somebody in front of us may see the line end elsewhere
+    } else if (IsWhole(lines_, chunks_->size == 0)) {
+      ParseLines();
+    }
   }
   return data.size();
 }
 
-// Beast wants the end of a chunk together with the line behind it, and trailers all at once.
+// Beast may want more even so, to see the end of a quotation that a line did not close. It would
+// read all of it again for each line that follows.
 void BodyParser::ParseLines() {
   error_code error;
   chunks_->parser.put(buffer(lines_.data(), lines_.size()), error);
-  if (error == beast::error::need_more) return;
   if (error) {
     refused_ = error == beast::error::body_limit ? 413 : 400;
     return;

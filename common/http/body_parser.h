@@ -12,7 +12,9 @@
 namespace dragonfly::common::http {
 
 // The body that follows a head, of a given length or in chunks. Pure; never throws; any bytes are
-// welcome. What it says of a body does not depend on how the network cut it.
+// welcome. What it says of a body does not depend on how the network cut it. A line that somebody
+// in front of us may see end elsewhere (a bare CR or LF, a quotation that goes on in the next) is
+// refused.
 class BodyParser {
  public:
   // `head`: one that ParseRequestHead has found complete, with a body. `max_overhead_bytes`: of

@@ -60,9 +60,14 @@ TEST(BodyParserTest, ReadsTheSameWhateverTheCutAndLeavesTheRest) {
 
 TEST(BodyParserTest, Sec_TheVerdictDoesNotDependOnTheCut) {
   const std::vector<std::pair<std::string, std::string>> table = {
-      // A quotation over lines is waited for, as long as it is short enough, and then refused.
-      {"5;a=\"nnection: x\r\nt: 1\r\nhello\r\n0\r\n\r\n", "needs more"},
+      // A quotation over lines, of a chunk and of the last one.
+      {"5;a=\"nnection: x\r\nt: 1\r\nhello\r\n0\r\n\r\n", "400"},
       {"5;a=\"nnection: x\r\nt: \"\r\nhello\r\n0\r\n\r\n", "400"},
+      {"5\r\nhello\r\n5;a=\"\r\n", "400"},
+      {"0;a=\"\r\n\r\n", "400"},
+      {"00;a=\"\r\nt: \"\r\n\r\n", "400"},
+      {"0\r\nA: b\r\n", "needs more"},
+      {"5\r\nhello\r\n", "needs more"},
       {"5;a=\"", "needs more"},
       {"5;a\nhello\r\n0\r\n\r\n", "400"},  // a bare LF
       {"5\nhello\r\n0\r\n\r\n", "400"},
@@ -77,6 +82,8 @@ TEST(BodyParserTest, Sec_TheVerdictDoesNotDependOnTheCut) {
       {"0x5\r\n\r\n", "400"},
       {"zz\r\n", "400"},
       {"10000000000000005\r\nhello\r\n0\r\n\r\n", "400"},
+      {"0\r\n\n", "400"},
+      {"5\r\nhello\r\n0\r\n\n", "400"},
       {"0\r\nno colon\r\n\r\n", "400"},
       {"0\r\nA: b\nB: c\r\n\r\n", "400"},
       {"0\r\nA: b\rB: c\r\n\r\n", "400"},
