@@ -69,7 +69,7 @@ TEST_F(LimitsTest, Sec_ASlowBodyEndsItsConnectionAndNoOther) {
 }
 
 TEST_F(LimitsTest, Sec_ConnectionsAreBounded) {
-  server_options_.max_connections = 8;
+  server_options_.connections = {.total = 8, .per_source = 8};
   Start();
   async::RunToEnd(runtime_.executor(1), [&]() -> async::Co<void> {
     async::CancelScope scope(runtime_.executor(1), absl::Seconds(30));

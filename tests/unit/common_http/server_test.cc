@@ -10,6 +10,7 @@
 #include "common/async/tcp.h"
 #include "common/async/testing/talk.h"
 #include "common/http/request_head.h"
+#include "common/os/env.h"
 
 namespace dragonfly::common::http {
 namespace {
@@ -137,6 +138,7 @@ class HttpServerTest : public ::testing::Test {
   void Start(HttpServer::Options options = HttpServer::Options(), bool v6 = false) {
     net::Endpoint at;
     at.ip = v6 ? *net::IpAddress::Parse("::1") : net::IpAddress::V4({127, 0, 0, 1});
+    options.report = &report_;
     auto server = HttpServer::Bind(runtime_.executor(0), at, options);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = std::move(*server);
@@ -170,6 +172,9 @@ class HttpServerTest : public ::testing::Test {
     return async::testing::Talk(client_.executor(0), server_->endpoint(), text, until);
   }
 
+  telemetry::Registry registry_;
+  limit::LimitReport report_{registry_, "dragonfly_test", os::PosixEnv().clock(),
+                             [](const limit::LimitReport::Line&) {}};
   async::Runtime runtime_{1, "server"};
   async::Runtime client_{1, "client"};
   std::unique_ptr<HttpServer> server_;
@@ -249,6 +254,63 @@ TEST_F(HttpServerTest, Sec_BodiesAreBoundedInSizeAndTime) {
   EXPECT_TRUE(
       Talk("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(100'000, 'x'))
           .starts_with("HTTP/1.1 400 "));
+  EXPECT_EQ(report_.Count(limit::Limit::kBody), 1);
+  EXPECT_EQ(report_.Count(limit::Limit::kSlowRequest), 1);
+}
+
+TEST_F(HttpServerTest, Sec_D16_BodiesOfAllTogetherAreBounded) {
+  echoes_ = true;
+  HttpServer::Options options;
+  options.max_body_bytes = 1000;
+  options.max_held_body_bytes = 1500;
+  Start(options);
+  const std::string body(900, 'x');
+  const std::string head = "POST /a HTTP/1.1\r\nConnection: close\r\nContent-Length: ";
+  const auto ask = [&] { return Talk(head + "900\r\n\r\n" + body); };
+  // Until an answer begins with `status`.
+  const auto becomes = [&](const std::string& status) {
+    const absl::Time end = absl::Now() + absl::Seconds(30);
+    std::string answer;
+    while (!answer.starts_with("HTTP/1.1 " + status) && absl::Now() < end) answer = ask();
+    return answer;
+  };
+  EXPECT_TRUE(ask().starts_with("HTTP/1.1 201 "));
+  std::unique_ptr<async::TcpStream> slow;
+  async::RunToEnd(client_.executor(0), [&]() -> async::Co<void> {
+    async::CancelScope scope(client_.executor(0), absl::Seconds(30));
+    const async::TcpStream::Options stream_options;
+    auto stream = co_await async::TcpStream::Connect(scope, server_->endpoint(), stream_options);
+    EXPECT_TRUE(stream.ok());
+    if (!stream.ok()) co_return;
+    slow = std::move(*stream);
+    const std::string most = head + "1000\r\n\r\n" + body;
+    absl::Status sent =
+        co_await slow->WriteAll(scope, std::as_bytes(std::span(most.data(), most.size())));
+    EXPECT_TRUE(sent.ok());
+  });
+  const std::string busy = becomes("503");
+  EXPECT_NE(busy.find("\r\nRetry-After: 1\r\n"), std::string::npos) << busy;
+  EXPECT_GE(report_.Count(limit::Limit::kBodies), 1);
+  EXPECT_TRUE(Talk("GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n")
+                  .starts_with("HTTP/1.1 200 "))
+      << "what needs no room goes on";
+  async::RunToEnd(client_.executor(0), [&]() -> async::Co<void> {
+    slow.reset();
+    co_return;
+  });
+  EXPECT_TRUE(becomes("201").ends_with("|" + body)) << "there is room again";
+}
+
+TEST_F(HttpServerTest, Sec_HeadsAreBoundedAndCounted) {
+  Start();
+  std::string many = "GET /metrics HTTP/1.1\r\n";
+  for (int i = 0; i < 129; ++i) many += "x: y\r\n";
+  EXPECT_TRUE(Talk(many + "\r\n").starts_with("HTTP/1.1 431 "));
+  EXPECT_TRUE(Talk("GET /" + std::string(9000, 'x') + " HTTP/1.1\r\n\r\n")
+                  .starts_with("HTTP/1.1 414 "));
+  EXPECT_TRUE(Talk("GET / HTTP/1.1\r\nx: " + std::string(70'000, 'x') + "\r\n\r\n")
+                  .starts_with("HTTP/1.1 431 "));
+  EXPECT_EQ(report_.Count(limit::Limit::kHead), 3);
 }
 
 TEST_F(HttpServerTest, Sec_SlowAndIdleClientsAreClosed) {
@@ -257,12 +319,14 @@ TEST_F(HttpServerTest, Sec_SlowAndIdleClientsAreClosed) {
   options.idle_timeout = absl::Milliseconds(50);
   Start(options);
   EXPECT_EQ(Talk("GET /metr"), "");
+  EXPECT_EQ(report_.Count(limit::Limit::kSlowRequest), 1);
   EXPECT_EQ(Talk(""), "");
+  EXPECT_EQ(report_.Count(limit::Limit::kSlowRequest), 1) << "to be idle is no offence";
 }
 
 TEST_F(HttpServerTest, Sec_ConnectionsAreBounded) {
   HttpServer::Options options;
-  options.max_connections = 2;
+  options.connections = {.total = 2, .per_source = 2};
   Start(options);
   async::RunToEnd(client_.executor(0), [&]() -> async::Co<void> {
     async::CancelScope scope(client_.executor(0), absl::Seconds(30));
@@ -281,6 +345,7 @@ TEST_F(HttpServerTest, Sec_ConnectionsAreBounded) {
       streams.push_back(std::move(*stream));
     }
   });
+  EXPECT_EQ(report_.Count(limit::Limit::kConnectionsPerSource), 1);
 }
 
 TEST_F(HttpServerTest, StopClosesWhatIsOpen) {
