@@ -22,8 +22,8 @@ namespace dragonfly::common::limit {
 // Clients are numbers: the hash of an address or an id. At most `max_clients` have a row of their
 // own; those beyond, while all rows are in use, share one.
 //
-// No clock inside; an earlier time counts as the latest seen. Threading: any thread. Admit allocates
-// only for clients that it has not seen lately, up to the bound.
+// No clock inside; an earlier time counts as the latest seen. Threading: any thread. Admit
+// allocates only for clients that it has not seen lately, up to the bound.
 class FairRate {
  public:
   struct Options {

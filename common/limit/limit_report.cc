@@ -10,29 +10,29 @@ namespace {
 
 constexpr absl::Duration kInterval = absl::Minutes(1);
 
-constexpr std::array<std::string_view, kLimitCount> kNames = {
-    "connections",
-    "connections_per_source",
-    "connection_rate",
-    "handshake",
-    "descriptors",
-    "head",
-    "slow_request",
-    "body",
-    "bodies",
-    "frame",
-    "rate",
-    "calls",
-    "streams_per_host",
-    "streams_per_task",
-    "keep_alive_streams",
-    "idle",
-    "pool",
-    "passwords",
-    "attempts",
-    "audits",
-    "identity",
-    "shutdown"};
+constexpr std::array<std::string_view, kLimitCount> kNames = {"connections",
+                                                              "connections_per_source",
+                                                              "connection_rate",
+                                                              "handshake",
+                                                              "descriptors",
+                                                              "head",
+                                                              "slow_request",
+                                                              "body",
+                                                              "bodies",
+                                                              "frame",
+                                                              "rate",
+                                                              "calls",
+                                                              "streams_per_host",
+                                                              "streams_per_task",
+                                                              "keep_alive_streams",
+                                                              "idle",
+                                                              "pool",
+                                                              "passwords",
+                                                              "attempts",
+                                                              "audits",
+                                                              "time",
+                                                              "identity",
+                                                              "shutdown"};
 static_assert(!kNames.back().empty(), "every limit has a name");
 
 void WriteToLog(const LimitReport::Line& line) {

@@ -16,8 +16,8 @@
 
 namespace dragonfly::common::limit {
 
-// The limits of listeners, as the label `limit` names them. Defaults, keys and what a client sees of
-// each: docs/reference/limits.md.
+// The limits of listeners, as the label `limit` names them. Defaults, keys and what a client sees
+// of each: docs/reference/limits.md.
 enum class Limit : uint8_t {
   kConnections,           // "connections": open ones of a listener
   kConnectionsPerSource,  // "connections_per_source": open ones of one address
@@ -39,6 +39,7 @@ enum class Limit : uint8_t {
   kPasswords,             // "passwords": passwords that are being checked
   kAttempts,              // "attempts": to sign in
   kAudits,                // "audits": not yet written
+  kTime,                  // "time": of a request from its beginning to its answer
   kIdentity,              // "identity": the certificate does not cover who the caller says it is
   kShutdown,              // "shutdown"
 };
