@@ -52,8 +52,8 @@ class HttpServer {
     size_t max_line_bytes = 8 * 1024;
     size_t max_header_bytes = 64 * 1024;
     size_t max_body_bytes = 0;  // 0: no bodies
-    // Of all bodies, of requests and answers, that are held at once; beyond it a request is answered
-    // 503 with Retry-After. One alone is always taken.
+    // Of all bodies, of requests and answers, that are held at once; beyond it a request is
+    // answered 503 with Retry-After. One alone is always taken.
     size_t max_held_body_bytes = size_t{64} << 20;
     absl::Duration header_timeout = absl::Seconds(10);  // from the first byte of a request
     absl::Duration body_timeout = absl::Seconds(30);    // from the end of its head

@@ -17,8 +17,8 @@ namespace {
 using status::ErrorReason;
 
 absl::Status ListenFailed(const Endpoint& at, std::string_view call, int error) {
-  std::string message = "listening on " + at.ToString() + ": " + std::string(call) + ": " +
-                        std::strerror(error);
+  std::string message =
+      "listening on " + at.ToString() + ": " + std::string(call) + ": " + std::strerror(error);
   ErrorReason reason = ErrorReason::kConflict;
   if (error == EADDRINUSE) message += "; stop the other process or choose another port";
   if (error == EADDRNOTAVAIL) message += "; choose an address of this host";
@@ -66,8 +66,7 @@ absl::StatusOr<ListeningSocket> ListenTcp(const Endpoint& at, int backlog) {
   if (!SetOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)) return ListenFailed(at, "SO_REUSEADDR", errno);
   if (!SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1)) return ListenFailed(at, "TCP_NODELAY", errno);
   // "[::]" means every address of both families, as Go and Rust servers take it.
-  if (at.ip.is_v6() &&
-      !SetOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, at.ip.is_unspecified() ? 0 : 1)) {
+  if (at.ip.is_v6() && !SetOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, at.ip.is_unspecified() ? 0 : 1)) {
     return ListenFailed(at, "IPV6_V6ONLY", errno);
   }
   sockaddr_storage address{};

@@ -58,8 +58,8 @@ struct ServerOptions {
 };
 
 // A gRPC server: listeners, limits and the health service. It accepts by itself, TCP too, because
-// gRPC's listeners have no bounds, and hands gRPC what its limits admit. The services are made with the helpers
-// of reactor.h, which validate what comes in.
+// gRPC's listeners have no bounds, and hands gRPC what its limits admit. The services are made with
+// the helpers of reactor.h, which validate what comes in.
 //
 // Threading: any thread. Handlers run on gRPC's own threads.
 class Server {

@@ -93,9 +93,9 @@ struct TcpAcceptor::Impl {
 
 TcpAcceptor::TcpAcceptor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-absl::StatusOr<std::unique_ptr<TcpAcceptor>> TcpAcceptor::Bind(
-    const std::vector<net::Endpoint>& at, limit::ConnectionBudget& budget,
-    AcceptedConnections& connections) {
+absl::StatusOr<std::unique_ptr<TcpAcceptor>> TcpAcceptor::Bind(const std::vector<net::Endpoint>& at,
+                                                               limit::ConnectionBudget& budget,
+                                                               AcceptedConnections& connections) {
   auto impl = std::make_unique<Impl>(budget, connections);
   for (const net::Endpoint& endpoint : at) {
     absl::StatusOr<net::ListeningSocket> socket = net::ListenTcp(endpoint, kTcpBacklog);

@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <future>
 #include <string>
 
 #include "common/async/tcp.h"
@@ -153,12 +155,18 @@ class HttpServerTest : public ::testing::Test {
       return reply;
     });
     if (echoes_) {
-      server_->HandleOthers(
-          [](async::CancelScope&, ServerRequest request) { return Echo(request); });
+      server_->HandleOthers([this](async::CancelScope& scope, ServerRequest request) {
+        return Echo(scope, std::move(request));
+      });
     }
     server_->Start();
   }
-  static async::Co<Reply> Echo(ServerRequest request) {
+  async::Co<Reply> Echo(async::CancelScope& scope, ServerRequest request) {
+    if (request.path == "/hold") holding_ = true;
+    while (request.path == "/hold" && !let_go_) {
+      absl::Status slept = co_await async::Sleep(scope, absl::Milliseconds(1));
+      if (!slept.ok()) break;
+    }
     Reply reply;
     reply.status = 201;
     reply.headers = {{"X-Seen", request.method + " " + request.path},
@@ -179,6 +187,9 @@ class HttpServerTest : public ::testing::Test {
   async::Runtime client_{1, "client"};
   std::unique_ptr<HttpServer> server_;
   bool echoes_ = false;  // set before Start
+  // Whether a request for "/hold" is being handled, and whether it may end.
+  std::atomic<bool> holding_ = false;
+  std::atomic<bool> let_go_ = false;
 };
 
 TEST_F(HttpServerTest, AnswersItsPathsOnOneConnectionOneAfterTheOther) {
@@ -275,29 +286,21 @@ TEST_F(HttpServerTest, Sec_D16_BodiesOfAllTogetherAreBounded) {
     return answer;
   };
   EXPECT_TRUE(ask().starts_with("HTTP/1.1 201 "));
-  std::unique_ptr<async::TcpStream> slow;
-  async::RunToEnd(client_.executor(0), [&]() -> async::Co<void> {
-    async::CancelScope scope(client_.executor(0), absl::Seconds(30));
-    const async::TcpStream::Options stream_options;
-    auto stream = co_await async::TcpStream::Connect(scope, server_->endpoint(), stream_options);
-    EXPECT_TRUE(stream.ok());
-    if (!stream.ok()) co_return;
-    slow = std::move(*stream);
-    const std::string most = head + "1000\r\n\r\n" + body;
-    absl::Status sent =
-        co_await slow->WriteAll(scope, std::as_bytes(std::span(most.data(), most.size())));
-    EXPECT_TRUE(sent.ok());
+  // One whom the handler keeps waiting.
+  const auto held = std::async(std::launch::async, [&] {
+    return Talk("POST /hold HTTP/1.1\r\nConnection: close\r\nContent-Length: 900\r\n\r\n" + body);
   });
+  const absl::Time patience = absl::Now() + absl::Seconds(30);
+  while (!holding_ && absl::Now() < patience) absl::SleepFor(absl::Milliseconds(1));
+  ASSERT_TRUE(holding_);
   const std::string busy = becomes("503");
   EXPECT_NE(busy.find("\r\nRetry-After: 1\r\n"), std::string::npos) << busy;
   EXPECT_GE(report_.Count(limit::Limit::kBodies), 1);
-  EXPECT_TRUE(Talk("GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n")
-                  .starts_with("HTTP/1.1 200 "))
+  EXPECT_TRUE(
+      Talk("GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 200 "))
       << "what needs no room goes on";
-  async::RunToEnd(client_.executor(0), [&]() -> async::Co<void> {
-    slow.reset();
-    co_return;
-  });
+  let_go_ = true;
+  held.wait();
   EXPECT_TRUE(becomes("201").ends_with("|" + body)) << "there is room again";
 }
 
@@ -306,8 +309,8 @@ TEST_F(HttpServerTest, Sec_HeadsAreBoundedAndCounted) {
   std::string many = "GET /metrics HTTP/1.1\r\n";
   for (int i = 0; i < 129; ++i) many += "x: y\r\n";
   EXPECT_TRUE(Talk(many + "\r\n").starts_with("HTTP/1.1 431 "));
-  EXPECT_TRUE(Talk("GET /" + std::string(9000, 'x') + " HTTP/1.1\r\n\r\n")
-                  .starts_with("HTTP/1.1 414 "));
+  EXPECT_TRUE(
+      Talk("GET /" + std::string(9000, 'x') + " HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 414 "));
   EXPECT_TRUE(Talk("GET / HTTP/1.1\r\nx: " + std::string(70'000, 'x') + "\r\n\r\n")
                   .starts_with("HTTP/1.1 431 "));
   EXPECT_EQ(report_.Count(limit::Limit::kHead), 3);

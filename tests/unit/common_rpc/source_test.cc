@@ -14,7 +14,7 @@ TEST(SourceOfTest, IsTheAddressOrTheUserBehindAPeer) {
   credentials.uid = 1234;
   RememberCredentials(654321, credentials);
   EXPECT_EQ(SourceOf("fd:654321").ToString(), "uid 1234");
-  for (const char* peer : {"", "ipv4:", "unix:", "ipv4:10.0.0.7", "ipv6:%5B%5D:1", "x"}) {
+  for (const char* peer : {"", "ipv4:", "unix:", "ipv6:%5B%5D:1", "x"}) {
     EXPECT_EQ(SourceOf(peer).ToString(), "0.0.0.0") << peer;
   }
 }
