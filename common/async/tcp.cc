@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/ip/v6_only.hpp>
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -18,6 +17,7 @@
 #include <utility>
 
 #include "common/async/asio.h"
+#include "common/net/listening_socket.h"
 #include "common/status/reason.h"
 
 namespace dragonfly::common::async {
@@ -318,6 +318,8 @@ class AsioTcpListener final : public TcpListener {
 
   const net::Endpoint& endpoint() const override { return endpoint_; }
 
+  void OnExhausted(std::function<void()> told) override { on_exhausted_ = std::move(told); }
+
   void Close() override {
     AsioError ignored;
     acceptor_.close(ignored);
@@ -336,6 +338,7 @@ class AsioTcpListener final : public TcpListener {
     if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
       // The connection stays in the backlog and the socket readable: without a pause this would
       // spin.
+      if (on_exhausted_) on_exhausted_();
       absl::Status slept = co_await Sleep(scope, absl::Milliseconds(100));
       co_return slept;
     }
@@ -355,6 +358,7 @@ class AsioTcpListener final : public TcpListener {
 
   Acceptor acceptor_;
   const net::Endpoint endpoint_;
+  std::function<void()> on_exhausted_;
 };
 
 }  // namespace
@@ -398,35 +402,17 @@ Co<absl::StatusOr<std::unique_ptr<TcpStream>>> TcpStream::Connect(CancelScope& s
 
 absl::StatusOr<std::unique_ptr<TcpListener>> TcpListener::Bind(Executor executor, net::Endpoint at,
                                                                int backlog) {
+  absl::StatusOr<net::ListeningSocket> socket = net::ListenTcp(at, backlog);
+  if (!socket.ok()) return socket.status();
   AsioTcpListener::Acceptor acceptor(executor);
-  const AsioTcp::endpoint endpoint = ToAsio(at);
-  auto failed = [&at](std::string_view call, const AsioError& error) {
-    std::string message =
-        "listening on " + at.ToString() + ": " + std::string(call) + ": " + error.message();
-    if (error.value() == EADDRINUSE) message += "; stop the other process or choose another port";
-    return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                      error.value() == EACCES ? ErrorReason::kForbidden : ErrorReason::kConflict,
-                      message);
-  };
   AsioError error;
-  acceptor.open(endpoint.protocol(), error);
-  if (error) return failed("socket", error);
-  acceptor.set_option(socket_base::reuse_address(true), error);
-  if (error) return failed("SO_REUSEADDR", error);
-  if (at.ip.is_v6()) {
-    // "[::]" means every address of both families, as Go and Rust servers take it.
-    acceptor.set_option(boost::asio::ip::v6_only(!at.ip.is_unspecified()), error);
-    if (error) return failed("IPV6_V6ONLY", error);
+  acceptor.assign(at.ip.is_v6() ? AsioTcp::v6() : AsioTcp::v4(), socket->fd.get(), error);
+  if (error) {
+    return MakeStatus(absl::StatusCode::kInternal, ErrorReason::kInternal,
+                      "listening on " + at.ToString() + ": " + error.message());
   }
-  acceptor.bind(endpoint, error);
-  if (error) return failed("bind", error);
-  acceptor.listen(backlog, error);
-  if (error) return failed("listen", error);
-  acceptor.native_non_blocking(true, error);
-  if (error) return failed("O_NONBLOCK", error);
-  const net::Endpoint bound = FromAsio(acceptor.local_endpoint(error));
-  if (error) return failed("getsockname", error);
-  return std::make_unique<AsioTcpListener>(std::move(acceptor), bound);
+  (void)socket->fd.Release();
+  return std::make_unique<AsioTcpListener>(std::move(acceptor), socket->endpoint);
 }
 
 }  // namespace dragonfly::common::async

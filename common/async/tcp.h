@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -74,6 +75,8 @@ class TcpListener {
                                                                 Executor executor,
                                                                 TcpStream::Options options) = 0;
   virtual const net::Endpoint& endpoint() const = 0;
+  // Before the first Accept: called at each such pause, on the accepting coroutine.
+  virtual void OnExhausted(std::function<void()> told) = 0;
   virtual void Close() = 0;
 };
 

@@ -12,6 +12,8 @@ namespace {
 
 namespace beast = boost::beast::http;
 
+constexpr size_t kMaxHeaderFields = 128;
+
 HeadParse Refused(int status) {
   HeadParse out;
   out.outcome = HeadParse::Outcome::kRefused;
@@ -74,6 +76,7 @@ HeadParse ParseRequestHead(std::string_view data, size_t max_line_bytes, size_t 
   out.head.path = target.substr(0, question);
   if (question < target.size()) out.head.query = target.substr(question + 1);
   for (const auto& field : message) {
+    if (out.head.headers.size() == kMaxHeaderFields) return Refused(431);
     const auto name = field.name_string();
     const auto value = field.value();
     out.head.headers.emplace_back(std::string(name.data(), name.size()),

@@ -18,6 +18,7 @@
 #include "common/http/body_parser.h"
 #include "common/http/gzip.h"
 #include "common/http/request_head.h"
+#include "common/os/env.h"
 
 namespace dragonfly::common::http {
 namespace {
@@ -33,6 +34,7 @@ Reply Plain(int status) {
   reply.status = status;
   reply.body = std::string(Phrase(status)) + "\n";
   if (status == 405) reply.headers = {{"Allow", "GET, HEAD"}};
+  if (status == 503) reply.headers = {{"Retry-After", "1"}};
   return reply;
 }
 
@@ -64,6 +66,30 @@ void Compress(const HeaderList& asked, Reply& reply) {
   reply.headers.emplace_back("Content-Encoding", "gzip");
 }
 
+// The bytes of a body in what all of a server hold. The executor's, as the server's counter is.
+class HeldBytes {
+ public:
+  HeldBytes(size_t& all, size_t most) : all_(all), most_(most) {}
+  HeldBytes(const HeldBytes&) = delete;
+  HeldBytes& operator=(const HeldBytes&) = delete;
+  ~HeldBytes() { Drop(); }
+
+  // False: there is no room. One who is alone gets it.
+  bool Grow(size_t bytes) {
+    const bool alone = all_ == mine_;
+    if (!alone && (all_ > most_ || bytes > most_ - all_)) return false;
+    all_ += bytes;
+    mine_ += bytes;
+    return true;
+  }
+  void Drop() { all_ -= std::exchange(mine_, 0); }
+
+ private:
+  size_t& all_;
+  const size_t most_;
+  size_t mine_ = 0;
+};
+
 }  // namespace
 
 constexpr int kGone = -1;
@@ -71,13 +97,19 @@ constexpr int kGone = -1;
 struct HttpServer::Impl {
   Impl(async::Executor the_executor, std::unique_ptr<async::TcpListener> the_listener,
        Options the_options)
-      : executor(the_executor), listener(std::move(the_listener)), options(std::move(the_options)) {
+      : executor(the_executor),
+        listener(std::move(the_listener)),
+        options(std::move(the_options)),
+        budget(options.connections, options.name, options.report) {
+    listener->OnExhausted([this] { budget.ReportExhausted(); });
     if (options.tls != nullptr) tls = std::make_unique<crypto::TlsServer>(options.tls);
   }
 
   async::Executor executor;
   std::unique_ptr<async::TcpListener> listener;
   const Options options;
+  limit::ConnectionBudget budget;
+  const os::Clock& clock = os::PosixEnv().clock();
   std::unique_ptr<crypto::TlsServer> tls;  // null: none
   std::map<std::string, Handler, std::less<>> handlers;
   RequestHandler others;
@@ -85,7 +117,7 @@ struct HttpServer::Impl {
   // The executor's, between Start and Stop.
   std::unique_ptr<async::CancelScope> scope;
   std::unique_ptr<async::TaskGroup> group;
-  size_t connections = 0;
+  size_t held_body_bytes = 0;
 
   async::Co<void> AcceptAll() {
     const async::TcpStream::Options stream_options;
@@ -97,23 +129,40 @@ struct HttpServer::Impl {
         if (!slept.ok()) co_return;
         continue;
       }
-      if (connections >= options.max_connections) continue;  // closes it
-      ++connections;
-      group->Spawn(Serve(std::move(*stream)));
+      auto place = budget.Enter(limit::Source::Of((*stream)->peer().ip), clock.Now());
+      if (place) group->Spawn(Serve(std::move(*stream), *std::move(place)));
     }
   }
 
-  async::Co<void> Serve(std::unique_ptr<async::TcpStream> stream) {
+  void Tell(limit::Limit limit, const async::TcpStream& stream) const {
+    if (options.report != nullptr)
+      options.report->Exceeded(limit, options.name, stream.peer().ip.ToString());
+  }
+  void TellRefused(int status, const async::TcpStream& stream) const {
+    if (status == 414 || status == 431) Tell(limit::Limit::kHead, stream);
+    if (status == 413) Tell(limit::Limit::kBody, stream);
+    if (status == 503) Tell(limit::Limit::kBodies, stream);
+  }
+
+  // A request did not come in the time that `waiting` gave it.
+  void TellSlow(const async::CancelScope& waiting, const async::TcpStream& stream) const {
+    if (waiting.cancelled() && !scope->cancelled()) Tell(limit::Limit::kSlowRequest, stream);
+  }
+
+  // `place` is given back with the frame of this.
+  async::Co<void> Serve(std::unique_ptr<async::TcpStream> stream,
+                        limit::ConnectionBudget::Place place) {
     if (tls != nullptr) {
       async::CancelScope shaking_hands(*scope, options.handshake_timeout);
       auto secured = co_await tls->Handshake(shaking_hands, std::move(stream));
       if (!secured.ok()) {
-        --connections;
+        if (!scope->cancelled()) budget.Report(limit::Limit::kHandshake, place.source());
         co_return;
       }
       stream = *std::move(secured);
     }
     std::string data;  // received and not yet used
+    HeldBytes held(held_body_bytes, options.max_held_body_bytes);
     bool open = true;
     while (open) {
       std::optional<HeadParse> head = co_await ReadHead(*stream, data);
@@ -125,7 +174,7 @@ struct HttpServer::Impl {
       } else {
         std::string body;
         int refused = 0;
-        if (head->head.has_body) refused = co_await ReadBody(*stream, *head, data, body);
+        if (head->head.has_body) refused = co_await ReadBody(*stream, *head, data, body, held);
         whole = refused == 0;
         if (refused == kGone) break;
         if (!head->head.has_body) data.erase(0, head->consumed);
@@ -134,14 +183,20 @@ struct HttpServer::Impl {
         } else {
           reply = co_await Answer(*stream, head->head, std::move(body));
           if (options.gzip) Compress(head->head.headers, reply);
+          held.Drop();
+          if (!held.Grow(reply.body.size())) {
+            Tell(limit::Limit::kBodies, *stream);
+            reply = Plain(503);
+          }
         }
       }
+      if (!whole) TellRefused(reply.status, *stream);
       open = whole && head->head.keep_alive;
       const std::string text = Render(reply, open, !whole || head->head.method != "HEAD");
       if (!co_await Send(*stream, text)) break;
+      held.Drop();
     }
     co_await Drain(*stream);
-    --connections;
   }
 
   async::Co<bool> Send(async::TcpStream& stream, const std::string& text) {
@@ -154,12 +209,13 @@ struct HttpServer::Impl {
   // 0, or the status of a refusal, or kGone when the client went away. Takes head and body out of
   // `data`; what is left is the next request's.
   async::Co<int> ReadBody(async::TcpStream& stream, const HeadParse& head, std::string& data,
-                          std::string& body) {
+                          std::string& body, HeldBytes& held) {
     if (options.max_body_bytes == 0 || !others) co_return 413;
     const std::string_view all(data);
     BodyParser parser(head.head, options.max_body_bytes, options.max_header_bytes);
     const size_t used = parser.Put(all.substr(head.consumed));
     data.erase(0, head.consumed + used);
+    if (!held.Grow(used)) co_return 503;
     const std::optional<std::string_view> expect = Find(head.head.headers, "Expect");
     if (expect && SameName(*expect, "100-continue") && !parser.done() && parser.refused() == 0) {
       const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -170,7 +226,11 @@ struct HttpServer::Impl {
     while (!parser.done()) {
       if (parser.refused() != 0) co_return parser.refused();
       absl::StatusOr<size_t> got = co_await stream.ReadSome(waiting, buffer);
-      if (!got.ok()) co_return kGone;
+      if (!got.ok()) {
+        TellSlow(waiting, stream);
+        co_return kGone;
+      }
+      if (!held.Grow(*got)) co_return 503;
       data.append(reinterpret_cast<const char*>(buffer.data()), *got);
       data.erase(0, parser.Put(data));
     }
@@ -207,7 +267,10 @@ struct HttpServer::Impl {
         }
       }
       absl::StatusOr<size_t> got = co_await stream.ReadSome(*waiting, buffer);
-      if (!got.ok()) co_return std::nullopt;
+      if (!got.ok()) {
+        if (in_head) TellSlow(*waiting, stream);
+        co_return std::nullopt;
+      }
       data.append(reinterpret_cast<const char*>(buffer.data()), *got);
     }
   }

@@ -11,6 +11,8 @@
 #include "common/async/cancel_scope.h"
 #include "common/async/runtime.h"
 #include "common/http/headers.h"
+#include "common/limit/connection_budget.h"
+#include "common/limit/limit_report.h"
 #include "common/net/endpoint.h"
 
 namespace dragonfly::common::crypto {
@@ -38,17 +40,21 @@ struct ServerRequest {
 
 // An HTTP/1.1 server for metrics, health and REST. Bodies are read whole, up to a limit, before the
 // handler is asked; what is too long, malformed or unknown is refused (400, 404, 405, 413, 414,
-// 431, 505), and every wait is bounded.
+// 431, 503, 505), and every wait is bounded.
 //
 // Threading: Bind, Handle..., Start, Stop and the destructor from any thread but the executor's;
 // handlers run on the executor and must not block.
 class HttpServer {
  public:
   struct Options {
-    size_t max_connections = 256;  // beyond it the newest is closed
+    // Beyond it the newest are closed.
+    limit::ConnectionLimits connections = {.total = 256, .per_source = 256};
     size_t max_line_bytes = 8 * 1024;
     size_t max_header_bytes = 64 * 1024;
-    size_t max_body_bytes = 0;                          // 0: no bodies
+    size_t max_body_bytes = 0;  // 0: no bodies
+    // Of all bodies, of requests and answers, that are held at once; beyond it a request is
+    // answered 503 with Retry-After. One alone is always taken.
+    size_t max_held_body_bytes = size_t{64} << 20;
     absl::Duration header_timeout = absl::Seconds(10);  // from the first byte of a request
     absl::Duration body_timeout = absl::Seconds(30);    // from the end of its head
     absl::Duration idle_timeout = absl::Seconds(60);  // between requests, and for writing an answer
@@ -57,6 +63,9 @@ class HttpServer {
     absl::Duration handshake_timeout = absl::Seconds(5);
     // Bodies of 1 KiB to 8 MiB are compressed for clients that take gzip.
     bool gzip = false;
+    // Where limits that are reached are told; null: nowhere. Must outlive the server.
+    limit::LimitReport* report = nullptr;
+    std::string name = "HTTP";  // of the listener, as told there
   };
   using Handler = std::function<Reply()>;
   // Its scope ends when the server stops. A client that goes away in between is not noticed before

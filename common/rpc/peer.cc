@@ -1,5 +1,6 @@
 #include "common/rpc/peer.h"
 
+#include <algorithm>
 #include <charconv>
 #include <mutex>
 
@@ -33,6 +34,22 @@ std::optional<PeerCredentials> CredentialsOf(std::string_view peer) {
   const auto found = table.by_fd.find(fd);
   if (found == table.by_fd.end()) return std::nullopt;
   return found->second;
+}
+
+limit::Source SourceOf(std::string_view peer) {
+  if (const auto credentials = CredentialsOf(peer)) return limit::Source::OfUser(credentials->uid);
+  constexpr size_t kSchemeBytes = 5;  // "ipv4:", "ipv6:"
+  peer.remove_prefix(std::min(kSchemeBytes, peer.size()));
+  peer = peer.substr(0, peer.rfind(':'));
+  // "[::1]", whose brackets gRPC escapes.
+  for (const std::string_view open : {"[", "%5B"}) {
+    if (peer.starts_with(open)) peer.remove_prefix(open.size());
+  }
+  for (const std::string_view close : {"]", "%5D"}) {
+    if (peer.ends_with(close)) peer.remove_suffix(close.size());
+  }
+  const absl::StatusOr<net::IpAddress> ip = net::IpAddress::Parse(peer);
+  return limit::Source::Of(ip.ok() ? *ip : net::IpAddress());
 }
 
 void RememberCredentials(int fd, const PeerCredentials& credentials) {

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string_view>
 
+#include "common/limit/source.h"
+
 namespace dragonfly::common::rpc {
 
 // Who is at the other end of a unix socket, as the kernel says (SO_PEERCRED, taken at accept).
@@ -21,6 +23,13 @@ struct PeerCredentials {
 // as descriptors are. Ask at the beginning of a call: the number is used again after the connection
 // ended (not soon: the listener takes numbers in turn).
 std::optional<PeerCredentials> CredentialsOf(std::string_view peer);
+
+// The name of listeners of gRPC over TCP, as limits that are reached are told.
+inline constexpr std::string_view kGrpcListener = "gRPC";
+
+// Whom limits of requests count, of ServerContext::peer(): its address, or its user. 0.0.0.0 for
+// what is neither.
+limit::Source SourceOf(std::string_view peer);
 
 // For the listener: a new connection took the place of whatever had this descriptor.
 void RememberCredentials(int fd, const PeerCredentials& credentials);

@@ -6,13 +6,17 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_posix.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <limits>
 #include <utility>
 
+#include "common/os/env.h"
+#include "common/rpc/accepted_connections.h"
 #include "common/rpc/library_log.h"
+#include "common/rpc/tcp_acceptor.h"
 #include "common/rpc/tls.h"
 #include "common/rpc/unix_listener.h"
 #include "common/rpc/unserved.h"
@@ -47,19 +51,26 @@ void SetLimits(const ServerLimits& limits, ::grpc::ServerBuilder& builder) {
                              ToMilliseconds(limits.max_connection_age_grace));
   builder.AddChannelArgument("grpc.enable_deadline_checking",
                              limits.enforce_client_deadlines ? 1 : 0);
-  // A second process on the same port is a mistake to be told, not a load balancer.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                             ToMilliseconds(limits.handshake_timeout));
 }
 
 }  // namespace
 
 struct Server::Impl {
+  explicit Impl(const ServerOptions& options)
+      : budget(options.limits.connections, options.name, options.report) {}
+
   std::vector<net::Endpoint> endpoints;
   std::string unix_socket;
   std::vector<std::string> health_services;
+  limit::ConnectionBudget budget;
+  AcceptedConnections connections{budget};
   std::unique_ptr<UnixListener> unix_listener;
+  std::unique_ptr<TcpAcceptor> tcp_acceptor;
   std::shared_ptr<::grpc::ServerCredentials> credentials;  // asked at each handshake
   std::unique_ptr<::grpc::CallbackGenericService> unserved = MakeUnservedMethods();
+  std::unique_ptr<::grpc::experimental::ExternalConnectionAcceptor> handed;  // TCP connections
   std::unique_ptr<::grpc::Server> server;
   bool down = false;
 };
@@ -68,8 +79,7 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     const ServerOptions& options, const std::vector<::grpc::Service*>& services) {
-  auto impl = std::make_unique<Impl>();
-  impl->endpoints = options.listen;
+  auto impl = std::make_unique<Impl>(options);
   impl->unix_socket = options.unix_socket;
   impl->health_services = options.health_services;
   if (!options.unix_socket.empty()) {
@@ -84,9 +94,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   SetLimits(options.limits, builder);
   impl->credentials = options.tls != nullptr ? MakeServerCredentials(options.tls)
                                              : ::grpc::InsecureServerCredentials();
-  std::vector<int> ports(options.listen.size(), 0);
-  for (size_t i = 0; i < ports.size(); ++i) {
-    builder.AddListeningPort(options.listen[i].ToString(), impl->credentials, &ports[i]);
+  if (!options.listen.empty()) {
+    auto acceptor = TcpAcceptor::Bind(options.listen, impl->budget, impl->connections);
+    if (!acceptor.ok()) return acceptor.status();
+    impl->tcp_acceptor = *std::move(acceptor);
+    impl->endpoints = impl->tcp_acceptor->endpoints();
+    impl->handed = builder.experimental().AddExternalConnectionAcceptor(
+        ::grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        impl->credentials);
   }
   for (::grpc::Service* service : services) {
     // A method of another kind brings threads of its own, without a bound that we know.
@@ -99,15 +114,6 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   }
   builder.RegisterCallbackGenericService(impl->unserved.get());
   impl->server = builder.BuildAndStart();
-  for (size_t i = 0; i < ports.size(); ++i) {
-    if (impl->server != nullptr && ports[i] > 0) {
-      impl->endpoints[i].port = static_cast<uint16_t>(ports[i]);
-      continue;
-    }
-    return status::MakeStatus(absl::StatusCode::kFailedPrecondition, status::ErrorReason::kConflict,
-                              "gRPC server: cannot listen on " + options.listen[i].ToString() +
-                                  "; the port is taken or the address is not of this host");
-  }
   if (impl->server == nullptr) {
     return status::MakeStatus(absl::StatusCode::kInternal, status::ErrorReason::kInternal,
                               "gRPC server: could not be started");
@@ -115,13 +121,31 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
 
   std::unique_ptr<Server> out(new Server(std::move(impl)));
   out->SetServing(true);
-  if (out->impl_->unix_listener != nullptr) {
-    out->impl_->unix_listener->Start(
-        [server = out->impl_->server.get()](int fd, const PeerCredentials& /*credentials*/) {
-          ::grpc::AddInsecureChannelFromFd(server, fd);
-        });
-  }
+  out->Accept();
   return out;
+}
+
+void Server::Accept() {
+  if (impl_->tcp_acceptor != nullptr) {
+    impl_->tcp_acceptor->Start([handed = impl_->handed.get()](int listener, int fd) {
+      ::grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+      connection.listener_fd = listener;
+      connection.fd = fd;
+      handed->HandleNewConnection(&connection);
+    });
+  }
+  if (impl_->unix_listener != nullptr) {
+    impl_->unix_listener->Start(
+        [impl = impl_.get()](int fd, const PeerCredentials& credentials) {
+          const auto source = limit::Source::OfUser(credentials.uid);
+          if (impl->connections.Add(fd, source, os::PosixEnv().clock().Now())) {
+            ::grpc::AddInsecureChannelFromFd(impl->server.get(), fd);
+          } else {
+            (void)close(fd);
+          }
+        },
+        [impl = impl_.get()] { impl->budget.ReportExhausted(); });
+  }
 }
 
 Server::~Server() { Shutdown(absl::ZeroDuration()); }
@@ -129,6 +153,8 @@ Server::~Server() { Shutdown(absl::ZeroDuration()); }
 const std::vector<net::Endpoint>& Server::endpoints() const { return impl_->endpoints; }
 
 const std::string& Server::unix_socket() const { return impl_->unix_socket; }
+
+size_t Server::connections() const { return impl_->connections.CountOpen(); }
 
 void Server::SetServing(bool serving) {
   ::grpc::HealthCheckServiceInterface* health = impl_->server->GetHealthCheckService();
@@ -143,6 +169,8 @@ void Server::Shutdown(absl::Duration grace) {
   if (impl_->down) return;
   impl_->down = true;
   SetServing(false);
+  // First: what is handed to a server that is down is closed by nobody.
+  if (impl_->tcp_acceptor != nullptr) impl_->tcp_acceptor->Stop();
   if (impl_->unix_listener != nullptr) impl_->unix_listener->Stop();
   const absl::Duration bounded =
       std::clamp(grace, absl::ZeroDuration(), absl::Duration(absl::Hours(1)));

@@ -9,6 +9,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/crypto/tls_source.h"
+#include "common/limit/connection_budget.h"
+#include "common/limit/limit_report.h"
 #include "common/net/endpoint.h"
 
 namespace grpc {
@@ -30,6 +32,11 @@ struct ServerLimits {
   // False: a grpc-timeout header ends nothing. Upstream children send 10 s on streams that have to
   // live as long as a task, and mean the wait for the response headers only.
   bool enforce_client_deadlines = false;
+  // From accept until TLS and HTTP/2 have said hello.
+  absl::Duration handshake_timeout = absl::Seconds(5);
+  // Of all that is listened at together; beyond it the newest are closed. A connection counts until
+  // gRPC has closed it, which may be later than its client did.
+  limit::ConnectionLimits connections;
 };
 
 struct ServerOptions {
@@ -45,17 +52,22 @@ struct ServerOptions {
   // Answered as SERVING by grpc.health.v1 beside "", which stands for the whole server.
   std::vector<std::string> health_services;
   ServerLimits limits;
+  // Where limits that are reached are told; null: nowhere. Must outlive the server.
+  limit::LimitReport* report = nullptr;
+  std::string name = "gRPC";  // of the listener, as told there
 };
 
-// A gRPC server: listeners, limits and the health service. The services are made with the helpers
-// of reactor.h, which validate what comes in.
+// A gRPC server: listeners, limits and the health service. It accepts by itself, TCP too, because
+// gRPC's listeners have no bounds, and hands gRPC what its limits admit. The services are made with
+// the helpers of reactor.h, which validate what comes in.
 //
 // Threading: any thread. Handlers run on gRPC's own threads.
 class Server {
  public:
   // Starts listening and serving. `services` must outlive the server and have callback methods only
   // (INTERNAL); a method that none of them serves answers UNIMPLEMENTED with its name.
-  // FAILED_PRECONDITION names the address that could not be bound.
+  // FAILED_PRECONDITION names the address that could not be bound. "[::]" takes IPv4 too, "0.0.0.0"
+  // IPv4 alone.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
       const ServerOptions& options, const std::vector<::grpc::Service*>& services);
   Server(const Server&) = delete;
@@ -65,6 +77,8 @@ class Server {
   // In the order of ServerOptions::listen, with the real ports.
   const std::vector<net::Endpoint>& endpoints() const;
   const std::string& unix_socket() const;
+  // Connections that are open now.
+  size_t connections() const;
 
   // What health checks are told from now on, for "" and the services of ServerOptions.
   void SetServing(bool serving);
@@ -76,6 +90,7 @@ class Server {
  private:
   struct Impl;
   explicit Server(std::unique_ptr<Impl> impl);
+  void Accept();
   std::unique_ptr<Impl> impl_;
 };
 

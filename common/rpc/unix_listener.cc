@@ -119,6 +119,7 @@ struct UnixListener::Impl {
   ino_t inode = 0;
   int next_descriptor = kFirstDescriptor;
   Accepted accepted;
+  std::function<void()> on_exhausted;
   std::thread thread;
 
   // Waits until there is a connection (true) or an end (false); `timeout` -1 for no limit.
@@ -151,6 +152,7 @@ struct UnixListener::Impl {
         // spin.
         const bool exhausted =
             errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
+        if (exhausted && on_exhausted) on_exhausted();
         if (exhausted && !Wait(false, 100)) return;
         continue;
       }
@@ -200,8 +202,9 @@ UnixListener::~UnixListener() {
   }
 }
 
-void UnixListener::Start(Accepted accepted) {
+void UnixListener::Start(Accepted accepted, std::function<void()> exhausted) {
   impl_->accepted = std::move(accepted);
+  impl_->on_exhausted = std::move(exhausted);
   impl_->thread = std::thread([impl = impl_.get()] { impl->Run(); });
   pthread_setname_np(impl_->thread.native_handle(), "unix-accept");
 }

@@ -26,8 +26,9 @@ class UnixListener {
   // Stops; removes the socket file unless somebody else's has taken its place.
   ~UnixListener();
 
-  // Call once.
-  void Start(Accepted accepted);
+  // Call once. `exhausted`, if not empty, is told when the process is out of descriptors; then
+  // there is a pause of 100 ms.
+  void Start(Accepted accepted, std::function<void()> exhausted = nullptr);
   void Stop();
 
  private:

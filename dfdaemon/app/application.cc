@@ -18,6 +18,7 @@
 #include "common/crypto/tls_source.h"
 #include "common/http/client.h"
 #include "common/id/names.h"
+#include "common/limit/limit_report.h"
 #include "common/limit/token_bucket.h"
 #include "common/log/log.h"
 #include "common/manager/address.h"
@@ -79,6 +80,15 @@ common::rpc::ChannelOptions ForPieces() {
   return options;
 }
 
+// Streams of one connection to a seed peer; other servers have 256.
+constexpr int kSeedStreams = 1024;
+
+// A seed peer has all of a cluster for children.
+common::limit::ConnectionLimits OfRole(common::limit::ConnectionLimits limits, bool seed) {
+  if (limits.total == 0) limits.total = seed ? 65'536 : 4096;
+  return limits;
+}
+
 size_t Cores() { return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, 16); }
 
 IpAddress ListenAddress(const std::string& ip, bool ipv6) {
@@ -124,6 +134,7 @@ struct Application::Impl {
   const std::string dynconfig_path;
   common::os::Env& env;
   common::telemetry::Registry registry;
+  common::limit::LimitReport limits{registry, "dragonfly_client", env.clock()};
   common::trace::TraceMetrics trace_metrics{registry, "dragonfly_client"};
   std::unique_ptr<common::otlp::Tracing> tracing;  // stopped last
   std::unique_ptr<DaemonMetrics> metrics;
@@ -344,6 +355,8 @@ void Application::Impl::MakeEngine() {
                      config.storage.tcp_port};
   server.tls = server_tls;
   server.require_tls = config.storage.require_tls;
+  server.connections = OfRole(config.storage.connections, config.seed_peer);
+  server.report = &limits;
   piece_server = std::make_unique<transfer::VortexTcpServer>(server, executors, *provider, *blocks);
   rpc_piece_server = std::make_unique<transfer::grpc::GrpcPieceServer>(
       transfer::grpc::GrpcPieceServerOptions(), executors, *provider);
@@ -418,6 +431,9 @@ absl::Status Application::Impl::Serve() {
   tcp.health_services = {"dfdaemon.v2.DfdaemonUpload"};
   tcp.tls = server_tls;
   tcp.limits.max_send_message_bytes = kMaxPieceMessageBytes;
+  if (config.seed_peer) tcp.limits.max_concurrent_streams = kSeedStreams;
+  tcp.limits.connections = OfRole(config.upload.connections, config.seed_peer);
+  tcp.report = &limits;
   absl::StatusOr<std::unique_ptr<common::rpc::Server>> upload_up =
       common::rpc::Server::Start(tcp, {upload_service.get()});
   if (!upload_up.ok()) return Annotate(upload_up.status(), "upload.server.port");
@@ -436,6 +452,9 @@ absl::Status Application::Impl::Serve() {
   local.health_services = {"dfdaemon.v2.DfdaemonDownload"};
   // Whole pieces travel in messages for callers that want the content.
   local.limits.max_send_message_bytes = size_t{65} << 20;
+  local.limits.connections = config.download.connections;
+  local.report = &limits;
+  local.name = "download socket";
   absl::StatusOr<std::unique_ptr<common::rpc::Server>> download_up =
       common::rpc::Server::Start(local, {download_service.get()});
   if (!download_up.ok()) return Annotate(download_up.status(), "download.server.socketPath");
@@ -448,7 +467,7 @@ absl::Status Application::Impl::Serve() {
     return sent;
   });
   absl::StatusOr<std::unique_ptr<HttpEndpoints>> http_up = HttpEndpoints::Start(
-      runtime.executor(0), registry,
+      runtime.executor(0), registry, limits,
       {ListenAddress(config.metrics.ip, config.enable_ipv6), config.metrics.port},
       {ListenAddress(config.health.ip, config.enable_ipv6), config.health.port});
   if (!http_up.ok()) return http_up.status();

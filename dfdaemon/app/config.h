@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/crypto/tls_material.h"
+#include "common/limit/connection_budget.h"
 #include "common/otlp/tracing_config.h"
 
 namespace dragonfly::dfdaemon::app {
@@ -37,6 +38,7 @@ struct DownloadConfig {
   absl::Duration piece_timeout = absl::Seconds(360);
   absl::Duration collected_piece_timeout = absl::Seconds(360);
   uint32_t concurrent_piece_count = 8;
+  common::limit::ConnectionLimits connections;  // ours; of the unix socket, by user
 };
 
 struct UploadConfig {
@@ -46,6 +48,7 @@ struct UploadConfig {
   bool disable_shared = false;
   uint64_t bandwidth_limit = 50'000'000'000;  // bytes/s
   bool allow_remote_task_operations = false;  // ours: DeleteTask and the like over TCP
+  common::limit::ConnectionLimits connections = {.total = 0};  // ours; 0: by role
 };
 
 struct ManagerConfig {
@@ -69,6 +72,9 @@ struct StorageConfig {
   bool require_tls = false;                         // ours: pieces travel encrypted or not at all
   absl::Duration sync_interval = absl::Seconds(5);  // ours: how much a power failure may cost
   std::string on_incompatible = "fail";             // ours: fail or discard
+  // Ours; 0: by role. Upstream's children open a connection for each piece.
+  common::limit::ConnectionLimits connections = {
+      .total = 0, .per_source = 256, .new_per_second = 2000, .burst = 10'000};
 };
 
 struct GcConfig {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/crypto/tls_keys.h"
+#include "common/limit/connection_keys.h"
 #include "common/manager/address.h"
 
 namespace dragonfly::dfdaemon::app {
@@ -32,6 +33,7 @@ void AddDownload(Schema& schema, Config& config) {
               "unix socket for the tools on this host");
   schema.Mode("download.server.socketMode", &download.socket_mode,
               "who may use it: 0660, or 0777 for everybody");
+  common::limit::AddConnectionKeys(schema, "download.server", download.connections);
   schema.Choice("download.protocol", &download.protocol, {"tcp", "grpc", "quic"},
                 "how pieces are fetched from parents; quic is refused by this version");
   schema.Size("download.bandwidthLimit", &download.bandwidth_limit,
@@ -58,6 +60,7 @@ void AddServers(Schema& schema, Config& config) {
   schema.Flag("upload.server.allowRemoteTaskOperations",
               &config.upload.allow_remote_task_operations,
               "let callers by TCP delete tasks of this node");
+  common::limit::AddConnectionKeys(schema, "upload.server", config.upload.connections, true);
   schema.Ip("storage.server.ip", &config.storage.server_ip, "where the piece server listens");
   schema.Port("storage.server.tcpPort", &config.storage.tcp_port, "its port for Vortex over TCP");
   schema.Flag("storage.server.requireTLS", &config.storage.require_tls,
@@ -69,6 +72,7 @@ void AddServers(Schema& schema, Config& config) {
         "storage.server.requireTLS: needs upload.server and upload.client with caCert, cert and "
         "key");
   });
+  common::limit::AddConnectionKeys(schema, "storage.server", config.storage.connections, true);
   schema.Port("storage.server.quicPort", &config.storage.quic_port,
               "port announced for Vortex over QUIC");
   schema.Ip("health.server.ip", &config.health.ip, "where /healthy is served");

@@ -27,13 +27,18 @@ class Endpoints final : public HttpEndpoints {
 
 absl::StatusOr<std::unique_ptr<HttpEndpoints>> HttpEndpoints::Start(
     common::async::Executor executor, common::telemetry::Registry& registry,
-    common::net::Endpoint metrics, common::net::Endpoint health) {
+    common::limit::LimitReport& limits, common::net::Endpoint metrics,
+    common::net::Endpoint health) {
+  common::http::HttpServer::Options options;
+  options.report = &limits;
+  options.name = "metrics";
   absl::StatusOr<std::unique_ptr<common::http::HttpServer>> metrics_server =
-      common::http::HttpServer::Bind(executor, metrics);
+      common::http::HttpServer::Bind(executor, metrics, options);
   if (!metrics_server.ok())
     return common::status::Annotate(metrics_server.status(), "metrics.server.port");
+  options.name = "health";
   absl::StatusOr<std::unique_ptr<common::http::HttpServer>> health_server =
-      common::http::HttpServer::Bind(executor, health);
+      common::http::HttpServer::Bind(executor, health, options);
   if (!health_server.ok())
     return common::status::Annotate(health_server.status(), "health.server.port");
   common::http::HandleMetrics(**metrics_server, registry);

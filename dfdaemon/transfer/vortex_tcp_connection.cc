@@ -71,7 +71,8 @@ VortexTcpConnection::VortexTcpConnection(async::CancelScope& parent,
 async::Co<void> VortexTcpConnection::Run() {
   watch_.Expect(options_.first_request_timeout, "first request");
   absl::Status ended = co_await ReadFirstPacket();
-  if (ended.ok()) {
+  const bool asked = ended.ok();
+  if (asked) {
     if (keepalive_) {
       co_await ServePipeline();
     } else {
@@ -80,7 +81,20 @@ async::Co<void> VortexTcpConnection::Run() {
       if (ended.ok()) stream_->ShutdownWrite();
     }
   }
-  if (absl::IsDeadlineExceeded(scope_.status())) ++stats_.timeouts;
+  if (absl::IsDeadlineExceeded(scope_.status())) {
+    ++stats_.timeouts;
+    if (!asked) Tell(common::limit::Limit::kSlowRequest);
+  }
+}
+
+void VortexTcpConnection::Violated() {
+  ++stats_.protocol_violations;
+  Tell(common::limit::Limit::kFrame);
+}
+
+void VortexTcpConnection::Tell(common::limit::Limit limit) const {
+  if (options_.report != nullptr)
+    options_.report->Exceeded(limit, kPieceListener, stream_->peer().ip.ToString());
 }
 
 void VortexTcpConnection::Drain() {
@@ -102,7 +116,7 @@ async::Co<absl::Status> VortexTcpConnection::ReadFirstPacket() {
   read = co_await stream_->ReadExactly(scope_, value);
   if (!read.ok()) co_return read;
   if (std::memcmp(value.data(), vortex::kKeepalivePreface.data(), value.size()) != 0) {
-    ++stats_.protocol_violations;
+    Violated();
     co_return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument,
                          "vortex: a preface of another version");
   }
@@ -126,7 +140,7 @@ async::Co<absl::Status> VortexTcpConnection::ReadRequestValue(vortex::Header hea
                          "vortex: packet id of a request that is not answered yet");
   }
   if (!checked.ok()) {
-    ++stats_.protocol_violations;
+    Violated();
     co_return checked;
   }
   std::array<std::byte, vortex::kRequestValueBytes> value{};
@@ -134,7 +148,7 @@ async::Co<absl::Status> VortexTcpConnection::ReadRequestValue(vortex::Header hea
   if (!read.ok()) co_return read;
   absl::StatusOr<vortex::Request> request = vortex::DecodeRequest(header, value);
   if (!request.ok()) {
-    ++stats_.protocol_violations;
+    Violated();
     co_return request.status();
   }
   ++stats_.requests;

@@ -45,6 +45,9 @@ class VortexTcpConnection {
   common::async::Co<absl::Status> SendByRead(std::vector<std::byte> head, ServedPiece& piece);
   common::async::Co<absl::Status> SendByFile(std::vector<std::byte> head, ServedPiece& piece);
 
+  void Violated();
+  void Tell(common::limit::Limit limit) const;
+
   common::async::CancelScope scope_;
   std::unique_ptr<common::async::TcpStream> stream_;
   const VortexTcpServerOptions& options_;

@@ -4,16 +4,16 @@
 
 #include <array>
 #include <list>
-#include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "common/async/runtime.h"
 #include "common/async/task_group.h"
 #include "common/async/tcp.h"
 #include "common/crypto/tls_stream.h"
 #include "common/log/log.h"
+#include "common/os/env.h"
 #include "common/status/reason.h"
 #include "dfdaemon/transfer/vortex_tcp_connection.h"
 
@@ -26,36 +26,6 @@ using common::status::MakeStatus;
 
 namespace {
 
-// Who holds how many connections. Any thread.
-class ConnectionLimits {
- public:
-  ConnectionLimits(size_t total, size_t per_source) : total_(total), per_source_(per_source) {}
-
-  enum class Answer { kAdmitted, kTotal, kSource };
-  Answer Enter(const net::IpAddress& source) {
-    std::lock_guard lock(mutex_);
-    if (open_ >= total_) return Answer::kTotal;
-    size_t& of_source = sources_[source];
-    if (of_source >= per_source_) return Answer::kSource;
-    ++of_source;
-    ++open_;
-    return Answer::kAdmitted;
-  }
-  void Leave(const net::IpAddress& source) {
-    std::lock_guard lock(mutex_);
-    --open_;
-    auto it = sources_.find(source);
-    if (--it->second == 0) sources_.erase(it);
-  }
-
- private:
-  const size_t total_;
-  const size_t per_source_;
-  std::mutex mutex_;  // guards what follows
-  size_t open_ = 0;
-  absl::flat_hash_map<net::IpAddress, size_t> sources_;  // those with at least one connection
-};
-
 absl::Status Stopping() {
   return MakeStatus(absl::StatusCode::kCancelled, ErrorReason::kShutdown, "the piece server stops");
 }
@@ -63,6 +33,10 @@ absl::Status Stopping() {
 }  // namespace
 
 struct VortexTcpServer::Impl {
+  using Limit = common::limit::Limit;
+  using Place = common::limit::ConnectionBudget::Place;
+  using Source = common::limit::Source;
+
   // What runs on one executor.
   struct Shard {
     explicit Shard(async::Executor the_executor)
@@ -78,25 +52,24 @@ struct VortexTcpServer::Impl {
       : options(std::move(the_options)),
         provider(the_provider),
         pool(the_pool),
-        limits(options.max_connections, options.max_connections_per_source) {
+        budget(options.connections, std::string(kPieceListener), options.report) {
     if (options.tls) tls.emplace(options.tls);
   }
 
   async::Co<void> AcceptConnections(async::CancelScope& scope);
-  async::Co<void> RunConnection(Shard& shard, std::unique_ptr<async::TcpStream> stream);
+  async::Co<void> RunConnection(Shard& shard, std::unique_ptr<async::TcpStream> stream,
+                                Place place);
   async::Co<std::unique_ptr<async::TcpStream>> Secure(Shard& shard,
-                                                      std::unique_ptr<async::TcpStream> stream);
-  void Hand(Shard& shard, std::unique_ptr<async::TcpStream> stream);
-  void Leave(const net::IpAddress& source) {
-    limits.Leave(source);
-    --stats.connections_open;
-  }
+                                                      std::unique_ptr<async::TcpStream> stream,
+                                                      Source source);
+  void Hand(Shard& shard, std::unique_ptr<async::TcpStream> stream, Place place);
 
   const VortexTcpServerOptions options;
   PieceProvider& provider;
   BlockPool& pool;
   std::optional<common::crypto::TlsServer> tls;
-  ConnectionLimits limits;
+  common::limit::ConnectionBudget budget;
+  const common::os::Clock& clock = common::os::PosixEnv().clock();
   VortexServerStats stats;
   std::vector<std::unique_ptr<Shard>> shards;
   std::unique_ptr<async::TcpListener> listener;
@@ -113,40 +86,36 @@ async::Co<void> VortexTcpServer::Impl::AcceptConnections(async::CancelScope& sco
     absl::StatusOr<std::unique_ptr<async::TcpStream>> stream =
         co_await listener->Accept(scope, shard.executor, stream_options);
     if (!stream.ok()) co_return;
-    switch (limits.Enter((*stream)->peer().ip)) {
-      case ConnectionLimits::Answer::kTotal:
-        ++stats.refused_total_limit;
-        continue;
-      case ConnectionLimits::Answer::kSource:
-        ++stats.refused_source_limit;
-        continue;
-      case ConnectionLimits::Answer::kAdmitted:
-        break;
-    }
+    std::optional<Place> place = budget.Enter(Source::Of((*stream)->peer().ip), clock.Now());
+    if (!place) continue;  // closes it
     ++stats.connections_accepted;
     ++stats.connections_open;
     next_shard = (next_shard + 1) % shards.size();
-    Hand(shard, std::move(*stream));
+    Hand(shard, std::move(*stream), *std::move(place));
   }
 }
 
-void VortexTcpServer::Impl::Hand(Shard& shard, std::unique_ptr<async::TcpStream> stream) {
+void VortexTcpServer::Impl::Hand(Shard& shard, std::unique_ptr<async::TcpStream> stream,
+                                 Place place) {
   // std::function wants to be copyable.
-  auto held = std::make_shared<std::unique_ptr<async::TcpStream>>(std::move(stream));
+  using Held = std::pair<std::unique_ptr<async::TcpStream>, std::optional<Place>>;
+  auto held = std::make_shared<Held>(std::move(stream), std::move(place));
   async::Post(shard.executor, [this, &shard, held] {
     if (shard.draining || shard.scope.cancelled()) {
-      Leave((*held)->peer().ip);
-      held->reset();
+      held->first.reset();
+      held->second.reset();
+      --stats.connections_open;
       return;
     }
-    shard.group.Spawn(RunConnection(shard, std::move(*held)));
+    shard.group.Spawn(RunConnection(shard, std::move(held->first), *std::move(held->second)));
+    held->second.reset();  // has moved on
   });
 }
 
 // The stream to serve; null when the child may not be served. Two bytes tell a ClientHello (16 03)
 // from any request: no request has the tag 3.
 async::Co<std::unique_ptr<async::TcpStream>> VortexTcpServer::Impl::Secure(
-    Shard& shard, std::unique_ptr<async::TcpStream> stream) {
+    Shard& shard, std::unique_ptr<async::TcpStream> stream, Source source) {
   if (!tls) co_return stream;
   std::array<unsigned char, 2> begin{};
   async::CancelScope first(shard.scope, options.first_request_timeout);
@@ -154,6 +123,7 @@ async::Co<std::unique_ptr<async::TcpStream>> VortexTcpServer::Impl::Secure(
   absl::Status readable = co_await stream->WaitReadable(first);
   if (!readable.ok()) {
     ++stats.timeouts;
+    if (absl::IsDeadlineExceeded(readable)) budget.Report(Limit::kSlowRequest, source);
     co_return nullptr;
   }
   const ssize_t got = recv(stream->fd(), begin.data(), begin.size(), MSG_PEEK | MSG_DONTWAIT);
@@ -163,6 +133,7 @@ async::Co<std::unique_ptr<async::TcpStream>> VortexTcpServer::Impl::Secure(
     auto secured = co_await tls->Handshake(shaking, std::move(stream));
     if (secured.ok()) co_return *std::move(secured);
     ++stats.tls_refused;
+    if (!shard.scope.cancelled()) budget.Report(Limit::kHandshake, source);
     if (common::log::OncePerMinute("piece TLS refused")) {
       common::log::Warning("a child was refused at the piece port",
                            common::log::kv("error", secured.status()));
@@ -180,16 +151,16 @@ async::Co<std::unique_ptr<async::TcpStream>> VortexTcpServer::Impl::Secure(
 }
 
 async::Co<void> VortexTcpServer::Impl::RunConnection(Shard& shard,
-                                                     std::unique_ptr<async::TcpStream> stream) {
-  const net::IpAddress source = stream->peer().ip;
-  stream = co_await Secure(shard, std::move(stream));
+                                                     std::unique_ptr<async::TcpStream> stream,
+                                                     Place place) {
+  stream = co_await Secure(shard, std::move(stream), place.source());
   if (stream != nullptr) {
     VortexTcpConnection connection(shard.scope, std::move(stream), options, provider, pool, stats);
     auto position = shard.connections.insert(shard.connections.end(), &connection);
     co_await connection.Run();
     shard.connections.erase(position);
   }
-  Leave(source);
+  --stats.connections_open;
 }
 
 VortexTcpServer::VortexTcpServer(VortexTcpServerOptions options,
@@ -211,6 +182,7 @@ absl::Status VortexTcpServer::Start() {
       async::TcpListener::Bind(executor, impl.options.endpoint, impl.options.backlog);
   if (!listener.ok()) return common::status::Annotate(listener.status(), "piece server");
   impl.listener = std::move(*listener);
+  impl.listener->OnExhausted([&impl] { impl.budget.ReportExhausted(); });
   impl.accept_scope.emplace(executor);
   impl.accept_group.emplace(executor);
   async::Post(executor,

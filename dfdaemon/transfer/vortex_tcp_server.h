@@ -4,12 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/async/co.h"
 #include "common/crypto/tls_source.h"
+#include "common/limit/connection_budget.h"
+#include "common/limit/limit_report.h"
 #include "common/net/endpoint.h"
 #include "dfdaemon/transfer/block_pool.h"
 #include "dfdaemon/transfer/piece_transfer.h"
@@ -26,8 +29,6 @@ enum class SendEngine : uint8_t {
 struct VortexServerStats {
   std::atomic<uint64_t> connections_open{0};
   std::atomic<uint64_t> connections_accepted{0};
-  std::atomic<uint64_t> refused_total_limit{0};   // more than max_connections
-  std::atomic<uint64_t> refused_source_limit{0};  // more than max_connections_per_source
   std::atomic<uint64_t> requests{0};
   std::atomic<uint64_t> protocol_violations{0};  // connections closed for them
   std::atomic<uint64_t> error_replies{0};
@@ -36,12 +37,16 @@ struct VortexServerStats {
   std::atomic<uint64_t> piece_bytes_sent{0};
 };
 
+// The name of the listener, as limits that are reached are told.
+inline constexpr std::string_view kPieceListener = "pieces";
+
 struct VortexTcpServerOptions {
   common::net::Endpoint endpoint;  // port 0: the kernel chooses
   SendEngine send_engine = SendEngine::kReadSend;
   int backlog = 1024;
-  size_t max_connections = 4096;
-  size_t max_connections_per_source = 256;
+  // Upstream's children open one for each piece: of new ones there may be many.
+  common::limit::ConnectionLimits connections = {
+      .total = 4096, .per_source = 256, .new_per_second = 2000, .burst = 10'000};
   size_t max_pipelined_requests = 64;  // of one connection; further ones stay in the socket
   absl::Duration first_request_timeout = absl::Seconds(10);
   absl::Duration write_stall_timeout = absl::Seconds(60);
@@ -50,6 +55,8 @@ struct VortexTcpServerOptions {
   std::shared_ptr<common::crypto::TlsSource> tls;    // null: plaintext only
   bool require_tls = false;                          // refuse children that speak plaintext
   absl::Duration tls_handshake_timeout = absl::Seconds(5);
+  // Where limits that are reached are told; null: nowhere. Must outlive the server.
+  common::limit::LimitReport* report = nullptr;
 };
 
 // Serves pieces over Vortex 0.1.5 on TCP, to upstream's children exactly as upstream's server does

@@ -15,6 +15,7 @@
 #include "common/crypto/tls_source.h"
 #include "common/http/endpoints.h"
 #include "common/http/server.h"
+#include "common/limit/limit_report.h"
 #include "common/log/log.h"
 #include "common/net/local_address.h"
 #include "common/net/prefix.h"
@@ -85,6 +86,7 @@ struct Application::Impl {
   const Config config;
   const common::os::Clock& clock;
   common::telemetry::Registry registry;
+  common::limit::LimitReport limits{registry, "dragonfly_manager", clock};
   common::trace::TraceMetrics trace_metrics{registry, "dragonfly_manager"};
   std::unique_ptr<common::otlp::Tracing> tracing;  // stopped last
   common::async::Runtime runtime;
@@ -157,6 +159,7 @@ absl::Status Application::Impl::StartRest(const FirstAccounts& first) {
                                .hasher = *std::move(hasher),
                                .sealer = *std::move(sealer),
                                .on_cluster_change = [this] { cache->Invalidate(); },
+                               .limits = limits,
                                .tracer = tracing->tracer()};
   rest = std::make_unique<rest::RestService>(std::move(deps), *std::move(options));
   auto at = Endpoint::ParseListen(config.rest.addr, config.enable_ipv6);
@@ -169,6 +172,9 @@ absl::Status Application::Impl::StartRest(const FirstAccounts& first) {
         "proxy with TLS in front of it");
   }
   server_options.tls = *std::move(tls);
+  server_options.connections = config.rest.connections;
+  server_options.max_held_body_bytes = config.rest.max_held_body_bytes;
+  server_options.report = &limits;
   auto bound = common::http::HttpServer::Bind(runtime.executor(0), *at, server_options);
   if (!bound.ok()) return Annotate(bound.status(), "server.rest.addr");
   rest_server = *std::move(bound);
@@ -196,10 +202,12 @@ absl::Status Application::Impl::StartGrpc() {
   service_options.verify_announced_address = config.grpc.verify_announced_address;
   service = std::make_unique<service::ManagerService>(
       service::ManagerService::Deps{*store, *pool, runtime.executor(0), clock, registry, *cache,
-                                    tracing->tracer()},
+                                    limits, tracing->tracer()},
       service_options);
   common::rpc::ServerOptions options;
   options.tls = *std::move(tls);
+  options.limits.connections = config.grpc.connections;
+  options.report = &limits;
   const IpAddress ip = AddressOf(config.grpc.listen_ip, config.enable_ipv6);
   for (uint32_t port = config.grpc.port_start; port <= config.grpc.port_end; ++port) {
     options.listen = {Endpoint{ip, static_cast<uint16_t>(port)}};
@@ -218,7 +226,10 @@ absl::Status Application::Impl::StartMetrics() {
   if (!config.metrics.enable) return absl::OkStatus();
   auto at = Endpoint::ParseListen(config.metrics.addr, config.enable_ipv6);
   if (!at.ok()) return Annotate(at.status(), "metrics.addr");
-  auto bound = common::http::HttpServer::Bind(runtime.executor(0), *at);
+  common::http::HttpServer::Options options;
+  options.report = &limits;
+  options.name = "metrics";
+  auto bound = common::http::HttpServer::Bind(runtime.executor(0), *at, options);
   if (!bound.ok()) return Annotate(bound.status(), "metrics.addr");
   metrics_server = *std::move(bound);
   common::http::HandleMetrics(*metrics_server, registry);

@@ -1,6 +1,7 @@
 #include "manager/app/config.h"
 
 #include "common/crypto/tls_keys.h"
+#include "common/limit/connection_keys.h"
 #include "common/status/reason.h"
 
 namespace dragonfly::manager::app {
@@ -21,7 +22,8 @@ void AddGrpc(Schema& schema, GrpcConfig& grpc) {
   schema.Port("server.grpc.port.end", &grpc.port_end,
               "the last port that is tried when those before it are taken");
   schema.Real("server.grpc.requestRateLimit", &grpc.request_rate_limit, 1, 1e9,
-              "calls and new streams a second; more are refused");
+              "calls and new streams a second, fairly among callers; more are refused");
+  common::limit::AddConnectionKeys(schema, "server.grpc", grpc.connections);
   common::crypto::AddTlsKeys(schema, "server.grpc.tls", grpc.tls, "those who call us");
   schema.Flag("server.grpc.verifyAnnouncedAddress", &grpc.verify_announced_address,
               "a caller's certificate has to name the member that it registers or keeps alive");
@@ -36,6 +38,9 @@ void AddRest(Schema& schema, Config& config) {
                   "pages of other origins that may call with cookies: https://host");
   schema.TextList("server.rest.trustedProxies", &rest.trusted_proxies,
                   "addresses or prefixes whose X-Forwarded-For is believed");
+  common::limit::AddConnectionKeys(schema, "server.rest", rest.connections);
+  schema.Size("server.rest.maxHeldBodyBytes", &rest.max_held_body_bytes,
+              "bytes of all bodies that are held at once; beyond it requests are answered 503");
   schema.Text("auth.jwt.realm", &config.jwt.realm, "named where somebody has to sign in");
   schema.Text("auth.jwt.key", &config.jwt.key,
               "key of sign-in tokens, 32 characters at least; default: one that is made at the "

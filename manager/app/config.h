@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "common/config/schema.h"
 #include "common/crypto/tls_material.h"
+#include "common/limit/connection_budget.h"
 #include "common/otlp/tracing_config.h"
 #include "common/program/log_keys.h"
 
@@ -17,6 +18,7 @@ struct GrpcConfig {
   uint16_t port_start = 65003;
   uint16_t port_end = 65003;  // the first port from start to end that is free
   double request_rate_limit = 4000;
+  common::limit::ConnectionLimits connections = {.total = 65'536};  // ours
   common::crypto::TlsFiles tls;
   // Ours: where callers show certificates, these must name whom they speak for.
   bool verify_announced_address = true;
@@ -28,6 +30,9 @@ struct RestConfig {
   // Ours.
   std::vector<std::string> allowed_origins;
   std::vector<std::string> trusted_proxies;
+  // A proxy in front of us is one source.
+  common::limit::ConnectionLimits connections = {.total = 4096, .per_source = 2048};
+  uint64_t max_held_body_bytes = uint64_t{64} << 20;
 };
 
 struct JwtConfig {

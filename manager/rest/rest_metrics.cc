@@ -17,11 +17,7 @@ RestMetrics::RestMetrics(common::telemetry::Registry& registry)
       request_bytes_(registry.AddSummary(
           {.name = "dragonfly_manager_request_size_bytes", .help = "bodies of requests"})),
       answer_bytes_(registry.AddSummary({.name = "dragonfly_manager_response_size_bytes",
-                                         .help = "bodies of answers, before compression"})),
-      limits_(registry.AddCounter({.name = "dragonfly_manager_limit_exceeded_total",
-                                   .help = "what was refused or dropped because a limit of the "
-                                           "REST API was reached",
-                                   .labels = {"limit"}})) {}
+                                         .help = "bodies of answers, before compression"})) {}
 
 void RestMetrics::Done(int status, const std::string& method, const std::string& url,
                        absl::Duration duration, size_t request_bytes, size_t answer_bytes) {

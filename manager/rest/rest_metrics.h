@@ -15,15 +15,12 @@ class RestMetrics {
 
   void Done(int status, const std::string& method, const std::string& url, absl::Duration duration,
             size_t request_bytes, size_t answer_bytes);
-  // A limit of ours was reached: "pool", "passwords", "body", "audits".
-  void Limited(const std::string& limit) { limits_.With({limit}).Add(); }
 
  private:
   common::telemetry::Family<common::telemetry::Counter>& requests_;
   common::telemetry::Family<common::telemetry::Distribution>& durations_;
   common::telemetry::Family<common::telemetry::Distribution>& request_bytes_;
   common::telemetry::Family<common::telemetry::Distribution>& answer_bytes_;
-  common::telemetry::Family<common::telemetry::Counter>& limits_;
 };
 
 }  // namespace dragonfly::manager::rest

@@ -27,11 +27,13 @@ using common::http::Find;
 using common::http::FindOrEmpty;
 using common::http::Reply;
 using common::http::ServerRequest;
+using common::limit::Limit;
 using common::log::kv;
 
 constexpr absl::Duration kAuditInterval = absl::Seconds(5);
 constexpr size_t kMaxAuditPathBytes = 1024;
 constexpr size_t kMaxConnections = 4096;
+constexpr std::string_view kListener = "REST";
 constexpr size_t kMaxHeaderBytes = size_t{64} * 1024;
 constexpr int kMaxPasswordWaiters = 64;
 constexpr absl::Duration kPasswordPause = absl::Milliseconds(20);
@@ -96,6 +98,7 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
                  ""},
         router(MakeRoutes(options.swagger_needs_session)),
         metrics(deps.metrics),
+        limits(deps.limits),
         tracer(deps.tracer),
         audits(deps.store, {}) {
     services.open_api = OpenApiDocument(router.routes());
@@ -105,6 +108,7 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
   Services services;
   const Router router;
   RestMetrics metrics;
+  common::limit::LimitReport& limits;
   const common::trace::Tracer tracer;
   AuditLog audits;
   std::atomic<int> password_checks = 0;
@@ -184,8 +188,8 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
     }
   }
 
-  Answer BusyAnswer(const char* limit, std::string_view error) {
-    metrics.Limited(limit);
+  Answer BusyAnswer(Limit limit, const Work& work, std::string_view error) {
+    limits.Exceeded(limit, kListener, work.call.address);
     Answer answer = Refuse(503, "Service Unavailable", error);
     SetRetryAfter(answer, absl::Seconds(1));
     return answer;
@@ -202,7 +206,8 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
     if (work->call.route.account) {
       work->place = co_await TakePlace(scope);
       if (work->place == nullptr)
-        co_return BusyAnswer("passwords", "too many passwords are being checked; try again soon");
+        co_return BusyAnswer(Limit::kPasswords, *work,
+                             "too many passwords are being checked; try again soon");
     }
     CancelScope waiting(scope, services.options.request_timeout);
     std::function<Answer()> job = [work] {
@@ -219,8 +224,8 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
       co_return *std::move(answer);
     }
     if (absl::IsResourceExhausted(answer.status()))
-      co_return BusyAnswer("pool", "the manager has too much to do; try again soon");
-    co_return BusyAnswer("time", "the request took too long; try again");
+      co_return BusyAnswer(Limit::kPool, *work, "the manager has too much to do; try again soon");
+    co_return BusyAnswer(Limit::kTime, *work, "the request took too long; try again");
   }
 
   // Changes, and what was refused of them; reading is not noted.
@@ -241,7 +246,7 @@ struct RestService::Impl : public std::enable_shared_from_this<Impl> {
     detail.Key("route").Text(work.call.route.pattern);
     detail.Key("user_id").Integer(static_cast<int64_t>(caller.user_id)).EndObject();
     row.detail = detail.Take();
-    if (!audits.Put(std::move(row))) metrics.Limited("audits");
+    if (!audits.Put(std::move(row))) limits.Exceeded(Limit::kAudits, kListener, work.call.address);
     if (!audits.due()) return;
     // When there is no room for it the next round of Run does it.
     (void)pool.Submit([self = shared_from_this()] { self->LogFlush(); });
@@ -326,7 +331,7 @@ Co<Reply> RestService::Handle(CancelScope& scope, ServerRequest request) {
   uint64_t user_id = 0;
   std::string url(kOther);
   if (body_bytes > kMaxBodyBytes) {
-    impl->metrics.Limited("body");
+    impl->limits.Exceeded(Limit::kBody, kListener, address);
     answer = Refuse(413, "Request Entity Too Large");
   } else if (impl->IsPreflight(request)) {
     answer = impl->Preflight(request);
@@ -338,6 +343,7 @@ Co<Reply> RestService::Handle(CancelScope& scope, ServerRequest request) {
     answer = co_await impl->Serve(scope, work);
     if (work->finished) user_id = work->call.caller.user_id;
   }
+  if (answer.status == 429) impl->limits.Exceeded(Limit::kAttempts, kListener, address);
   impl->AllowOrigin(origin, answer);
   if (encrypted) answer.headers.emplace_back("Strict-Transport-Security", "max-age=31536000");
   EndSpan(span, answer.status, address);
@@ -366,7 +372,9 @@ absl::Status RestService::FlushAudits() { return impl_->audits.Flush(); }
 
 common::http::HttpServer::Options RestService::ServerOptions() {
   common::http::HttpServer::Options options;
-  options.max_connections = kMaxConnections;
+  options.connections.total = kMaxConnections;
+  options.connections.per_source = kMaxConnections / 2;
+  options.name = kListener;
   options.max_header_bytes = kMaxHeaderBytes;
   options.max_body_bytes = kMaxBodyBytes;
   options.body_timeout = absl::Seconds(60);

@@ -8,6 +8,7 @@
 #include "common/async/blocking_pool.h"
 #include "common/async/cancel_scope.h"
 #include "common/http/server.h"
+#include "common/limit/limit_report.h"
 #include "common/os/env.h"
 #include "common/telemetry/metrics.h"
 #include "common/trace/tracer.h"
@@ -52,6 +53,7 @@ class RestService {
     // A cluster or what belongs to one was written: who keeps answers for schedulers and peers
     // drops them. From any thread; must not block. May be empty.
     std::function<void()> on_cluster_change;
+    common::limit::LimitReport& limits;
     common::trace::Tracer tracer = {};
   };
   RestService(Deps deps, RestOptions options);
@@ -66,7 +68,8 @@ class RestService {
   // Writes what is left of them: after the server has stopped. Blocks.
   absl::Status FlushAudits();
 
-  // Limits for the server that it hangs under.
+  // Limits for the server that it hangs under. Who is in front of it may be a proxy, from whose
+  // address all connections come: one address may have half of them.
   static common::http::HttpServer::Options ServerOptions();
   const std::vector<Route>& routes() const;
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/async/runtime.h"
 #include "common/log/log.h"
+#include "common/rpc/peer.h"
 #include "common/status/reason.h"
 #include "common/status/strings.h"
 #include "manager/service/answers.h"
@@ -21,6 +22,7 @@ namespace log = common::log;
 using cache::LivenessChange;
 using common::async::CancelScope;
 using common::async::Co;
+using common::limit::Limit;
 using common::status::ErrorReason;
 using common::status::MakeStatus;
 using liveness::Change;
@@ -105,13 +107,13 @@ KeepAlives::~KeepAlives() { Stop(absl::ZeroDuration()); }
 std::shared_ptr<KeepAlives::Handler> KeepAlives::Open(std::shared_ptr<Stream> stream,
                                                       CallerIdentity caller) {
   if (ending_.load()) {
-    deps_.metrics.Refused(Refusal::kShutdown);
+    Tell(Limit::kShutdown, *stream);
     stream->Finish(ShuttingDown());
     return nullptr;
   }
   if (open_.fetch_add(1) >= options_.max_streams) {
     open_.fetch_sub(1);
-    deps_.metrics.Refused(Refusal::kKeepAliveStreams);
+    Tell(Limit::kKeepAliveStreams, *stream);
     stream->Finish(MakeStatus(
         absl::StatusCode::kResourceExhausted, ErrorReason::kOverloaded,
         common::status::StdView(absl::StrCat("this manager has ", options_.max_streams,
@@ -123,6 +125,11 @@ std::shared_ptr<KeepAlives::Handler> KeepAlives::Open(std::shared_ptr<Stream> st
   common::async::Post(deps_.executor, [this, id, stream = std::move(stream),
                                        caller = std::move(caller)] { Add(id, stream, caller); });
   return handler;
+}
+
+void KeepAlives::Tell(Limit limit, const Stream& stream) const {
+  deps_.limits.Exceeded(limit, common::rpc::kGrpcListener,
+                        common::rpc::SourceOf(stream.info().peer).ToString());
 }
 
 void KeepAlives::Add(uint64_t id, std::shared_ptr<Stream> stream, CallerIdentity caller) {
@@ -149,7 +156,7 @@ void KeepAlives::Message(uint64_t id, const pb::KeepAliveRequest& request) {
   if (request.source_type() == pb::PEER_SOURCE || scope_.cancelled()) return;
   absl::Status allowed = MaySpeakFor(entry.caller, request.hostname(), request.ip());
   if (!allowed.ok()) {
-    deps_.metrics.Refused(Refusal::kIdentity);
+    Tell(Limit::kIdentity, *entry.stream);
     Finish(id, allowed);
     return;
   }
@@ -195,7 +202,7 @@ Co<void> KeepAlives::Begin(uint64_t id, Member named) {
   }
   absl::StatusOr<liveness::Epoch> epoch = deps_.liveness.Begin(*member);
   if (!epoch.ok()) {
-    deps_.metrics.Refused(Refusal::kKeepAliveStreams);
+    Tell(Limit::kKeepAliveStreams, *found->second.stream);
     Finish(id, epoch.status());
     co_return;
   }
@@ -226,6 +233,7 @@ void KeepAlives::Sweep() {
   next_sweep_ = now + options_.silence / 4;
   for (auto& [id, entry] : streams_) {
     if (now - entry.last_message < options_.silence) continue;
+    Tell(Limit::kIdle, *entry.stream);
     entry.stream->Finish(
         MakeStatus(absl::StatusCode::kDeadlineExceeded, ErrorReason::kTimeout,
                    common::status::StdView(absl::StrCat("no message of KeepAlive for ",

@@ -14,6 +14,7 @@
 #include "common/async/blocking_pool.h"
 #include "common/async/cancel_scope.h"
 #include "common/async/task_group.h"
+#include "common/limit/limit_report.h"
 #include "common/os/env.h"
 #include "common/rpc/stream.h"
 #include "manager/cache/cluster_cache.h"
@@ -59,6 +60,7 @@ class KeepAlives {
     cache::ClusterCache& cache;
     cache::MemberLiveness& liveness;
     ManagerMetrics& metrics;
+    common::limit::LimitReport& limits;
   };
   // What `deps` refers to must outlive it.
   KeepAlives(const Deps& deps, const Options& options);
@@ -88,6 +90,8 @@ class KeepAlives {
     liveness::Epoch epoch = 0;
   };
   using Changes = std::map<liveness::Member, cache::LivenessChange>;
+
+  void Tell(common::limit::Limit limit, const Stream& stream) const;
 
   // On the executor.
   void Add(uint64_t id, std::shared_ptr<Stream> stream, CallerIdentity caller);

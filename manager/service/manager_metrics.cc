@@ -19,8 +19,6 @@ constexpr const char* kService = "manager.v2.Manager";
 constexpr std::array<const char*, 9> kCalls = {
     "GetSeedPeer",     "ListSeedPeers",  "UpdateSeedPeer",   "DeleteSeedPeer", "GetScheduler",
     "UpdateScheduler", "ListSchedulers", "ListApplications", "KeepAlive"};
-constexpr std::array<const char*, 5> kRefusals = {"rate", "calls", "keep_alive_streams", "identity",
-                                                  "shutdown"};
 // In the order of the codes.
 constexpr std::array<const char*, 17> kCodes = {
     "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
@@ -60,9 +58,6 @@ struct ManagerMetrics::Impl {
         handled(registry.AddCounter({"grpc_server_handled_total",
                                      "Unary gRPC calls that were answered, by how.",
                                      {"grpc_type", "grpc_service", "grpc_method", "grpc_code"}})),
-        refused(registry.AddCounter({kPrefix + "grpc_refused_total",
-                                     "gRPC calls and streams that were refused, by the limit.",
-                                     {"limit"}})),
         searches(registry.AddCounter({kPrefix + "search_scheduler_cluster_total",
                                       "Nodes that asked which schedulers to use.",
                                       {"version", "commit"}})),
@@ -77,21 +72,17 @@ struct ManagerMetrics::Impl {
                                          "Rows of members to which their liveness was written.")),
         write_failures(registry.AddPlainCounter(
             kPrefix + "liveness_write_failures_total",
-            "Attempts to write liveness that failed; they are repeated.")) {
-    for (const char* refusal : kRefusals) refusals.push_back(&refused.With({refusal}));
-  }
+            "Attempts to write liveness that failed; they are repeated.")) {}
 
   common::telemetry::Registry& registry;
   Family<Counter>& started;
   Family<Counter>& handled;
-  Family<Counter>& refused;
   Family<Counter>& searches;
   Family<Counter>& searches_failed;
   Family<Gauge>& active;
   Gauge& streams;
   Counter& written;
   Counter& write_failures;
-  std::vector<Counter*> refusals;
 };
 
 ManagerMetrics::ManagerMetrics(common::telemetry::Registry& registry)
@@ -116,10 +107,6 @@ void ManagerMetrics::Started(Call call) {
 void ManagerMetrics::Handled(Call call, const absl::Status& status) {
   impl_->handled.With({TypeOf(call), kService, kCalls[static_cast<size_t>(call)], CodeName(status)})
       .Add();
-}
-
-void ManagerMetrics::Refused(Refusal refusal) {
-  impl_->refusals[static_cast<size_t>(refusal)]->Add();
 }
 
 void ManagerMetrics::Searched(std::string_view version, std::string_view commit) {

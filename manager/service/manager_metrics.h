@@ -27,15 +27,6 @@ enum class Call : uint8_t {
 // "manager.v2.Manager/GetScheduler".
 std::string FullNameOf(Call call);
 
-// Why a call or stream was refused before it began.
-enum class Refusal : uint8_t {
-  kRate,              // server.grpc.requestRateLimit
-  kCalls,             // too many calls at once
-  kKeepAliveStreams,  // too many streams at once
-  kIdentity,          // the certificate does not cover who the caller says it is
-  kShutdown
-};
-
 // The metrics of the manager's gRPC (docs/reference/metrics.md). Threading: any thread.
 class ManagerMetrics {
  public:
@@ -52,7 +43,6 @@ class ManagerMetrics {
 
   void Started(Call call);
   void Handled(Call call, const absl::Status& status);
-  void Refused(Refusal refusal);
   // A node asked for schedulers, or was told of none. Labels are the node's own words: of more than
   // a few hundred pairs the rest counts as "other", and so do texts that are no versions.
   void Searched(std::string_view version, std::string_view commit);

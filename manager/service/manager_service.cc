@@ -5,11 +5,13 @@
 #include <string>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "common/async/runtime.h"
 #include "common/async/task_group.h"
-#include "common/limit/token_bucket.h"
+#include "common/limit/fair_rate.h"
 #include "common/log/log.h"
+#include "common/rpc/peer.h"
 #include "common/rpc/reactor.h"
 #include "common/status/reason.h"
 #include "common/status/strings.h"
@@ -28,6 +30,7 @@ namespace pb = ::manager::v2;
 namespace log = common::log;
 using common::async::CancelScope;
 using common::async::Co;
+using common::limit::Limit;
 using common::rpc::CallInfo;
 using common::status::ErrorReason;
 using common::status::MakeStatus;
@@ -89,39 +92,41 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
         metrics(deps.registry),
         liveness(LeasesOf(options), deps.clock),
         // A rate of 0 would be no limit.
-        rate(common::limit::TokenBucket::Options{
+        rate(common::limit::FairRate::Options{
             std::max<uint64_t>(1, static_cast<uint64_t>(options.request_rate_limit)), 0}),
-        keep_alives(
-            {deps.executor, deps.store, deps.pool, deps.clock, deps.cache, liveness, metrics},
-            KeepAliveOptions(options)),
+        keep_alives({deps.executor, deps.store, deps.pool, deps.clock, deps.cache, liveness,
+                     metrics, deps.limits},
+                    KeepAliveOptions(options)),
         scope(deps.executor),
         group(deps.executor) {}
 
   // ---- admission: on gRPC's threads ----
 
-  absl::Status Refuse(Refusal refusal, absl::Status status) {
-    metrics.Refused(refusal);
+  absl::Status Refuse(Limit limit, const Context& context, absl::Status status) {
+    deps.limits.Exceeded(limit, common::rpc::kGrpcListener,
+                         common::rpc::SourceOf(context.peer()).ToString());
     return status;
   }
 
-  absl::Status AdmitRate() {
+  absl::Status AdmitRate(const Context& context) {
     if (ending.load()) {
-      return Refuse(Refusal::kShutdown,
+      return Refuse(Limit::kShutdown, context,
                     MakeStatus(absl::StatusCode::kUnavailable, ErrorReason::kShutdown,
                                "the manager is shutting down; go on with another one"));
     }
-    if (rate.TryAcquire(1, deps.clock.Now())) return absl::OkStatus();
-    return Refuse(Refusal::kRate,
+    if (rate.Admit(absl::HashOf(common::rpc::SourceOf(context.peer())), deps.clock.Now()))
+      return absl::OkStatus();
+    return Refuse(Limit::kRate, context,
                   Overloaded("too many requests; the limit is server.grpc.requestRateLimit"));
   }
 
   // Null: refused, and `status` says why.
-  std::shared_ptr<Ticket> Admit(absl::Status& status) {
-    status = AdmitRate();
+  std::shared_ptr<Ticket> Admit(const Context& context, absl::Status& status) {
+    status = AdmitRate(context);
     if (!status.ok()) return nullptr;
     if (calls.fetch_add(1) >= options.max_calls) {
       calls.fetch_sub(1);
-      status = Refuse(Refusal::kCalls,
+      status = Refuse(Limit::kCalls, context,
                       Overloaded(absl::StrCat("the manager has ", options.max_calls,
                                               " calls to answer already; try again later")));
       return nullptr;
@@ -135,7 +140,7 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
     if (!options.verify_announced_address) return absl::OkStatus();
     absl::Status allowed = MaySpeakFor(IdentityOf(context), request.hostname(), request.ip());
     if (allowed.ok()) return allowed;
-    return Refuse(Refusal::kIdentity, std::move(allowed));
+    return Refuse(Limit::kIdentity, context, std::move(allowed));
   }
 
   // ---- unary calls: validated, admitted, then `body(scope, request)` on the executor ----
@@ -157,7 +162,7 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
                absl::Status allowed, Body body) {
     metrics.Started(call);
     std::shared_ptr<Ticket> ticket;
-    if (allowed.ok()) ticket = Admit(allowed);
+    if (allowed.ok()) ticket = Admit(*context, allowed);
     if (ticket == nullptr) {
       metrics.Handled(call, allowed);
       return common::rpc::ServeUnary<Req, Resp>(
@@ -322,9 +327,9 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
     if (options.verify_announced_address) identity = IdentityOf(*context);
     return common::rpc::ServeReader<pb::KeepAliveRequest, Empty>(
         context, stream_options,
-        [this, &identity](
+        [this, context, &identity](
             std::shared_ptr<KeepAlives::Stream> stream) -> std::shared_ptr<KeepAlives::Handler> {
-          const absl::Status admitted = AdmitRate();
+          const absl::Status admitted = AdmitRate(*context);
           if (admitted.ok()) return keep_alives.Open(std::move(stream), std::move(identity));
           stream->Finish(admitted);
           return nullptr;
@@ -341,7 +346,7 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
   const ServiceOptions options;
   ManagerMetrics metrics;
   cache::MemberLiveness liveness;
-  common::limit::TokenBucket rate;
+  common::limit::FairRate rate;
   std::atomic<size_t> calls{0};
   std::atomic<bool> ending{false};
   bool stopped = false;

@@ -6,6 +6,7 @@
 #include "absl/time/time.h"
 #include "common/async/blocking_pool.h"
 #include "common/async/co.h"
+#include "common/limit/limit_report.h"
 #include "common/os/env.h"
 #include "common/telemetry/metrics.h"
 #include "common/trace/tracer.h"
@@ -21,7 +22,8 @@ class Service;
 namespace dragonfly::manager::service {
 
 struct ServiceOptions {
-  double request_rate_limit = 4000;        // unary calls and new streams, per second
+  // Unary calls and new streams, per second, fairly among the addresses that they come from.
+  double request_rate_limit = 4000;
   size_t max_calls = 1024;                 // unary calls at once
   size_t max_keep_alive_streams = 20'000;  // at once
   absl::Duration call_timeout = absl::Seconds(30);
@@ -48,6 +50,7 @@ class ManagerService {
     const common::os::Clock& clock;
     common::telemetry::Registry& registry;
     cache::ClusterCache& cache;
+    common::limit::LimitReport& limits;
     common::trace::Tracer tracer = {};
   };
   // What `deps` refers to must outlive the service.

@@ -15,6 +15,7 @@
 #include "common/crypto/tls_source.h"
 #include "common/http/endpoints.h"
 #include "common/http/server.h"
+#include "common/limit/limit_report.h"
 #include "common/log/log.h"
 #include "common/manager/address.h"
 #include "common/net/local_address.h"
@@ -135,6 +136,7 @@ struct Application::Impl {
       : config(the_config),
         runtime(1, "sched-io"),
         metrics(registry),
+        limits(registry, "dragonfly_scheduler", clock),
         trace_metrics(registry, "dragonfly_scheduler"),
         hosts(config.scheduler.max_hosts),
         router(metrics) {}
@@ -154,6 +156,7 @@ struct Application::Impl {
   common::async::Runtime runtime;
   common::telemetry::Registry registry;
   service::SchedulerMetrics metrics;
+  common::limit::LimitReport limits;
   common::trace::TraceMetrics trace_metrics;
   std::unique_ptr<common::otlp::Tracing> tracing;  // stopped last
   core::HostTable hosts;
@@ -226,7 +229,10 @@ absl::Status Application::Impl::StartMetrics() {
   if (!config.metrics.enable) return absl::OkStatus();
   absl::StatusOr<Endpoint> at = Endpoint::ParseListen(config.metrics.addr, config.enable_ipv6);
   if (!at.ok()) return Annotate(at.status(), "metrics.addr");
-  auto bound = common::http::HttpServer::Bind(runtime.executor(0), *at);
+  common::http::HttpServer::Options options;
+  options.report = &limits;
+  options.name = "metrics";
+  auto bound = common::http::HttpServer::Bind(runtime.executor(0), *at, options);
   if (!bound.ok()) return Annotate(bound.status(), "metrics.addr");
   http = std::move(*bound);
   common::http::HandleMetrics(*http, registry);
@@ -328,7 +334,8 @@ absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool st
   deps.on_seeds_changed = [this](std::function<void()> done) {
     directory->Refresh(std::move(done));
   };
-  deps.request_rate_limit = config.server.request_rate_limit;
+  deps.limits = &limits;
+  deps.admission.request_rate = config.server.request_rate_limit;
   service = std::make_unique<service::SchedulerService>(std::move(deps));
   host_gc = std::make_unique<Ticker>(config.scheduler.gc.host_gc_interval,
                                      [this] { service->ExpireHosts(); });
@@ -339,6 +346,8 @@ absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool st
   options.listen = {
       Endpoint{AddressOf(config.server.listen_ip, config.enable_ipv6), config.server.port}};
   options.tls = *std::move(server_tls);
+  options.limits.connections = config.server.connections;
+  options.report = &limits;
   auto started = common::rpc::Server::Start(options, {service->grpc_service()});
   if (!started.ok()) return Annotate(started.status(), "server.port");
   server = std::move(*started);

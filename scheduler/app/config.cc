@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/crypto/tls_keys.h"
+#include "common/limit/connection_keys.h"
 #include "common/manager/address.h"
 #include "common/status/reason.h"
 
@@ -28,7 +29,8 @@ void AddServer(Schema& schema, ServerConfig& server) {
               "folder of what the manager said last, for a start without it");
   AddTlsKeys(schema, "server.tls", server.tls, "those who call us");
   schema.Real("server.requestRateLimit", &server.request_rate_limit, 1, 1e9,
-              "calls and new streams a second; more are refused");
+              "calls and new streams a second, fairly among callers; more are refused");
+  common::limit::AddConnectionKeys(schema, "server", server.connections);
 }
 
 void AddScheduling(Schema& schema, SchedulingConfig& scheduling) {

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "common/config/schema.h"
 #include "common/crypto/tls_material.h"
+#include "common/limit/connection_budget.h"
 #include "common/otlp/tracing_config.h"
 #include "common/program/log_keys.h"
 
@@ -22,6 +23,7 @@ struct ServerConfig {
   std::string cache_dir = "/var/cache/dragonfly/scheduler";
   common::crypto::TlsFiles tls;
   double request_rate_limit = 4000;
+  common::limit::ConnectionLimits connections = {.total = 65'536};  // ours
 };
 
 struct GcConfig {

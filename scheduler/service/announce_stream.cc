@@ -64,12 +64,23 @@ AnnounceStream::AnnounceStream(core::StreamId id,
     : id_(id),
       stream_(std::move(stream)),
       deps_(std::move(deps)),
-      extensions_(BitsOf(stream_->info().extensions)) {
+      extensions_(BitsOf(stream_->info().extensions)),
+      heard_us_(absl::ToUnixMicros(deps_.clock->Now())) {
   deps_.metrics->StreamOpened();
   deps_.metrics->Count(Call::kAnnouncePeer);
 }
 
 void AnnounceStream::OnMessage(Request request) {
+  heard_us_.store(absl::ToUnixMicros(deps_.clock->Now()), std::memory_order_relaxed);
+  if (place_ == nullptr) {
+    auto place =
+        deps_.admission->AdmitStream(request.host_id(), request.task_id(), stream_->info().peer);
+    if (!place.ok()) {
+      deps_.metrics->CountFailure(Call::kAnnouncePeer);
+      return stream_->Finish(place.status());
+    }
+    place_ = *std::move(place);
+  }
   const uint32_t shard = deps_.shards->ShardOf(request.task_id());
   const PeerCall call = CallOf(request);
   last_call_.store(call, std::memory_order_relaxed);
@@ -168,12 +179,21 @@ void AnnounceStream::OnHalfClose() {
   EndIfDrained();
 }
 
+void AnnounceStream::EndIfSilent(absl::Duration silence) {
+  const absl::Time heard = absl::FromUnixMicros(heard_us_.load(std::memory_order_relaxed));
+  if (deps_.clock->Now() - heard < silence) return;
+  deps_.admission->Tell(common::limit::Limit::kIdle, stream_->info().peer);
+  stream_->Finish(MakeStatus(absl::StatusCode::kDeadlineExceeded, ErrorReason::kTimeout,
+                             "no message of AnnouncePeer for too long; register again"));
+}
+
 void AnnounceStream::EndForShutdown() {
   shutting_down_.store(true);
   EndIfDrained();
 }
 
 void AnnounceStream::OnDone() {
+  place_ = nullptr;  // after the last OnMessage; the router may hold this for longer
   std::set<uint32_t> shards;
   {
     std::lock_guard lock(mutex_);

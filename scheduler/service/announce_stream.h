@@ -9,11 +9,13 @@
 #include <string>
 #include <string_view>
 
+#include "common/os/env.h"
 #include "common/rpc/stream.h"
 #include "common/trace/tracer.h"
 #include "proto/scheduler_v2.pb.h"
 #include "scheduler/core/decision.h"
 #include "scheduler/core/host_table.h"
+#include "scheduler/service/admission.h"
 #include "scheduler/service/scheduler_metrics.h"
 #include "scheduler/shard/shard_pool.h"
 
@@ -32,6 +34,8 @@ class AnnounceStream final
     const core::HostTable* hosts = nullptr;
     SchedulerMetrics* metrics = nullptr;
     common::trace::Tracer tracer;
+    Admission* admission = nullptr;
+    const common::os::Clock* clock = nullptr;
     std::function<void(core::StreamId)> on_done;  // the call is over
   };
 
@@ -53,6 +57,8 @@ class AnnounceStream final
   void End(absl::Status status);
   // The shard has worked a message off.
   void Stepped();
+  // Ends it if its peer has said nothing for so long.
+  void EndIfSilent(absl::Duration silence);
   // This process is stopping: ends the stream once what was said is worked off.
   void EndForShutdown();
 
@@ -69,10 +75,13 @@ class AnnounceStream final
   const std::shared_ptr<common::rpc::ServerStream<Response>> stream_;
   const Deps deps_;
   const uint32_t extensions_;
+  std::atomic<int64_t> heard_us_;    // when the last message came, by the clock
   std::atomic<size_t> in_shard_{0};  // messages posted and not yet worked off
   std::atomic<bool> half_closed_{false};
   std::atomic<bool> shutting_down_{false};
   std::atomic<PeerCall> last_call_{PeerCall::kRegister};
+
+  std::unique_ptr<Admission::StreamPlace> place_;  // from the first message; OnMessage's
 
   std::mutex mutex_;  // guards what follows
   std::string task_id_;

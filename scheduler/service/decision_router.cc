@@ -33,6 +33,17 @@ void DecisionRouter::EndStreams(absl::Duration bound) {
   none_open_.wait_for(lock, absl::ToChronoMilliseconds(bound), [this] { return open_ == 0; });
 }
 
+void DecisionRouter::EndSilent(absl::Duration silence) {
+  for (Bucket& bucket : buckets_) {
+    std::vector<std::shared_ptr<AnnounceStream>> streams;
+    {
+      std::lock_guard lock(bucket.mutex);
+      for (const auto& [id, stream] : bucket.streams) streams.push_back(stream);
+    }
+    for (const std::shared_ptr<AnnounceStream>& stream : streams) stream->EndIfSilent(silence);
+  }
+}
+
 void DecisionRouter::RemoveStream(core::StreamId id) {
   std::shared_ptr<AnnounceStream> gone;  // destroyed after the lock
   {

@@ -38,6 +38,8 @@ class DecisionRouter final : public core::DecisionSink {
   // Ends all streams, and those that are added from now on, and waits until they are gone, or for
   // `bound`.
   void EndStreams(absl::Duration bound);
+  // Ends the streams that have said nothing for `silence`.
+  void EndSilent(absl::Duration silence);
   core::RequestId AddRequest(Answer answer);
   // For a request that could not be posted: its answer, not yet given.
   Answer TakeRequest(core::RequestId id);

@@ -3,7 +3,6 @@
 #include <string>
 #include <utility>
 
-#include "common/limit/token_bucket.h"
 #include "common/log/log.h"
 #include "common/rpc/extensions.h"
 #include "common/rpc/reactor.h"
@@ -42,6 +41,18 @@ absl::Status HostNotFound(const std::string& id) {
                     "host " + id + " not found");
 }
 
+// The host that a request names; empty: none.
+template <typename Req>
+std::string_view HostIdOf(const Req& request) {
+  if constexpr (requires { request.host_id(); }) {
+    return request.host_id();
+  } else if constexpr (requires { request.host().id(); }) {
+    return request.host().id();
+  } else {
+    return std::string_view();
+  }
+}
+
 // What is served of the service; the rest answers UNIMPLEMENTED.
 using Served = common::rpc::OnlyMarked<pb::Scheduler::WithCallbackMethod_AnnouncePeer<
     pb::Scheduler::WithCallbackMethod_StatPeer<pb::Scheduler::WithCallbackMethod_DeletePeer<
@@ -56,10 +67,7 @@ using Served = common::rpc::OnlyMarked<pb::Scheduler::WithCallbackMethod_Announc
 struct SchedulerService::Impl final : public Served {
   explicit Impl(Deps the_deps)
       : deps(std::move(the_deps)),
-        rate(common::limit::TokenBucket::Options{static_cast<uint64_t>(deps.request_rate_limit),
-                                                 0}) {}
-
-  bool Admit() { return rate.TryAcquire(1, deps.clock->Now()); }
+        admission(deps.admission, *deps.hosts, *deps.clock, deps.limits) {}
 
   // Validates, counts, limits the rate and calls `handler(request, reply)`.
   template <typename Req, typename Resp, typename Handler>
@@ -68,10 +76,11 @@ struct SchedulerService::Impl final : public Served {
     deps.metrics->Count(call);
     return common::rpc::ServeUnary<Req, Resp>(
         context, request, response,
-        [&](const CallInfo&, const Req& valid, const UnaryReply<Resp>& reply) {
-          if (Admit()) return handler(valid, reply);
+        [&](const CallInfo& info, const Req& valid, const UnaryReply<Resp>& reply) {
+          absl::Status admitted = admission.AdmitCall(HostIdOf(valid), info.peer);
+          if (admitted.ok()) return handler(valid, reply);
           deps.metrics->CountFailure(call);
-          reply.Send(Overloaded("too many requests; the limit is server.requestRateLimit"));
+          reply.Send(std::move(admitted));
         });
   }
 
@@ -112,15 +121,13 @@ struct SchedulerService::Impl final : public Served {
     using Handler = common::rpc::StreamHandler<pb::AnnouncePeerRequest>;
     return common::rpc::ServeBidi<pb::AnnouncePeerRequest, pb::AnnouncePeerResponse>(
         context, options, [this](const std::shared_ptr<Stream>& stream) {
-          if (!Admit()) {
-            stream->Finish(Overloaded("too many streams; the limit is server.requestRateLimit"));
-            return std::shared_ptr<Handler>();
-          }
           AnnounceStream::Deps stream_deps;
           stream_deps.shards = deps.shards;
           stream_deps.hosts = deps.hosts;
           stream_deps.metrics = deps.metrics;
           stream_deps.tracer = deps.tracer;
+          stream_deps.admission = &admission;
+          stream_deps.clock = deps.clock;
           stream_deps.on_done = [router = deps.router](core::StreamId id) {
             router->RemoveStream(id);
           };
@@ -257,7 +264,7 @@ struct SchedulerService::Impl final : public Served {
   }
 
   const Deps deps;
-  common::limit::TokenBucket rate;
+  Admission admission;
 };
 
 SchedulerService::SchedulerService(Deps deps) : impl_(std::make_unique<Impl>(std::move(deps))) {}
@@ -267,6 +274,7 @@ SchedulerService::~SchedulerService() = default;
 ::grpc::Service* SchedulerService::grpc_service() { return impl_.get(); }
 
 void SchedulerService::ExpireHosts() {
+  impl_->deps.router->EndSilent(impl_->deps.stream_silence);
   for (std::shared_ptr<core::Host>& host :
        impl_->deps.hosts->ExpireIdle(impl_->deps.clock->Now())) {
     impl_->Forget(std::move(host));

@@ -4,10 +4,12 @@
 #include <memory>
 
 #include "absl/time/time.h"
+#include "common/limit/limit_report.h"
 #include "common/os/env.h"
 #include "common/telemetry/metrics.h"
 #include "common/trace/tracer.h"
 #include "scheduler/core/host_table.h"
+#include "scheduler/service/admission.h"
 #include "scheduler/service/decision_router.h"
 #include "scheduler/service/scheduler_metrics.h"
 #include "scheduler/shard/shard_pool.h"
@@ -33,7 +35,10 @@ class SchedulerService {
     // come from then on see it.
     std::function<void(std::function<void()> done)> on_seeds_changed;
     common::trace::Tracer tracer;
-    double request_rate_limit = 4000;  // unary calls and new streams, per second
+    common::limit::LimitReport* limits = nullptr;  // null: limits that are reached are not told
+    Admission::Options admission;
+    // Of an AnnouncePeer stream; a peer that is alive says something about every piece.
+    absl::Duration stream_silence = absl::Minutes(30);
   };
 
   // What `deps` points to must outlive the service.
@@ -42,7 +47,8 @@ class SchedulerService {
 
   // For rpc::Server.
   ::grpc::Service* grpc_service();
-  // Hosts that stopped announcing themselves are forgotten; call it every host GC interval.
+  // Hosts that stopped announcing themselves are forgotten, and streams that say nothing ended;
+  // call it every host GC interval.
   void ExpireHosts();
 
  private:

@@ -42,6 +42,7 @@ TEST_F(LimitsTest, Sec_BodiesAreBounded) {
   Start();
   const std::string huge(kMaxBodyBytes + 1, ' ');
   EXPECT_EQ(Send({"POST", "/api/v1/clusters", root(), huge, {}}).status, 413);
+  EXPECT_EQ(limits_.Count(common::limit::Limit::kBody), 1) << "once, wherever it is noticed";
   std::string body = R"({"name":"x","value":"y","bio":")";
   body += std::string(kMaxBodyBytes - body.size() - 2, 'x') + "\"}";
   EXPECT_EQ(Send({"POST", "/api/v1/configs", root(), body, {}}).status, 422) << "bio is too long";
@@ -65,11 +66,39 @@ TEST_F(LimitsTest, Sec_ASlowBodyEndsItsConnectionAndNoOther) {
   const std::string slow =
       Talk("POST /api/v1/users/signin HTTP/1.1\r\nHost: manager\r\nContent-Length: 100\r\n\r\n{");
   EXPECT_EQ(slow, "");
+  EXPECT_EQ(limits_.Count(common::limit::Limit::kSlowRequest), 1);
   EXPECT_EQ(Get("/api/v1/clusters", root()).status, 200);
 }
 
+// Many bodies that each are short enough.
+TEST_F(LimitsTest, Sec_D16_BodiesOfAllTogetherAreBounded) {
+  server_options_.max_held_body_bytes = size_t{1} << 20;
+  Start();
+  // Nine tenths of the room, held by one who does not go on.
+  const std::string most(kMaxBodyBytes * 9 / 10, ' ');
+  const auto held = std::async(std::launch::async, [&] {
+    std::string answer;
+    do {  // until it is he who came first
+      answer = Talk(
+          "POST /api/v1/users/signin HTTP/1.1\r\nHost: manager\r\nConnection: close\r\n"
+          "Content-Length: " +
+          std::to_string(most.size() + 1) + "\r\n\r\n" + most);
+    } while (answer.starts_with("HTTP/1.1 503"));
+    return answer;
+  });
+  const absl::Time deadline = absl::Now() + absl::Seconds(20);
+  Response busy;
+  while (busy.status != 503 && absl::Now() < deadline)
+    busy = Send({"POST", "/api/v1/clusters", root(), most, {}});
+  EXPECT_EQ(busy.status, 503);
+  EXPECT_EQ(busy.Header("Retry-After"), "1");
+  EXPECT_GE(limits_.Count(common::limit::Limit::kBodies), 1);
+  EXPECT_EQ(Get("/api/v1/clusters", root()).status, 200) << "what is small goes on";
+  server_->Stop();
+}
+
 TEST_F(LimitsTest, Sec_ConnectionsAreBounded) {
-  server_options_.max_connections = 8;
+  server_options_.connections = {.total = 8, .per_source = 8};
   Start();
   async::RunToEnd(runtime_.executor(1), [&]() -> async::Co<void> {
     async::CancelScope scope(runtime_.executor(1), absl::Seconds(30));
@@ -97,6 +126,7 @@ TEST_F(LimitsTest, Sec_ConnectionsAreBounded) {
     status = Parse(answer).status;
   }
   EXPECT_EQ(status, 200) << "there is room again";
+  EXPECT_GE(limits_.Count(common::limit::Limit::kConnectionsPerSource), 32 - 8);
 }
 
 TEST_F(LimitsTest, AFullPoolSaysWhenToComeBack) {
@@ -116,8 +146,7 @@ TEST_F(LimitsTest, AFullPoolSaysWhenToComeBack) {
   int status = 0;
   while (status != 200 && absl::Now() < deadline) status = Get("/api/v1/clusters", root()).status;
   EXPECT_EQ(status, 200);
-  EXPECT_NE(metrics_.Scrape().find(R"(dragonfly_manager_limit_exceeded_total{limit="pool"})"),
-            std::string::npos);
+  EXPECT_GE(limits_.Count(common::limit::Limit::kPool), 1);
 }
 
 TEST_F(LimitsTest, ARequestThatTakesTooLongIsGivenUp) {
@@ -128,6 +157,7 @@ TEST_F(LimitsTest, ARequestThatTakesTooLongIsGivenUp) {
   const Response late = Get("/api/v1/clusters", root());
   EXPECT_EQ(late.status, 503);
   EXPECT_FALSE(late.Header("Retry-After").empty());
+  EXPECT_EQ(limits_.Count(common::limit::Limit::kTime), 1);
   Release();
 }
 
@@ -152,6 +182,7 @@ TEST_F(LimitsTest, Sec_D24_PasswordsLeaveRoomForTheRest) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(busy + wrong, 16);
   EXPECT_GE(wrong, 1);
+  EXPECT_EQ(limits_.Count(common::limit::Limit::kPasswords), busy);
   EXPECT_FALSE(SignedIn("root", kRootPassword).empty()) << "places are given back";
 }
 
@@ -195,6 +226,7 @@ TEST_F(LimitsTest, Sec_D24_AddressesBehindAProxyThatIsTrustedAreTold) {
   EXPECT_EQ(attempt("10.9.9.9"), 429);
   EXPECT_EQ(attempt("1.2.3.4, 10.9.9.9"), 429) << "what the client made up does not count";
   EXPECT_EQ(attempt("10.9.9.8"), 401);
+  EXPECT_EQ(limits_.Count(common::limit::Limit::kAttempts), 2);
 }
 
 TEST_F(LimitsTest, Sec_D26_WhatOpensDoorsIsNotLogged) {

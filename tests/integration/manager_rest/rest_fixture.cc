@@ -61,10 +61,12 @@ void RestFixture::Start() {
                          Hasher(),
                          *auth::AccessTokenSealer::Create(auth::Secret(std::string(32, 's'))),
                          [this] { ++cluster_changes_; },
+                         limits_,
                          tracer_};
   rest_ = std::make_unique<RestService>(std::move(deps), options_);
   common::net::Endpoint at;
   at.ip = common::net::IpAddress::V4({127, 0, 0, 1});
+  server_options_.report = &limits_;
   auto server = HttpServer::Bind(runtime_.executor(0), at, server_options_);
   ASSERT_TRUE(server.ok()) << server.status();
   server_ = *std::move(server);

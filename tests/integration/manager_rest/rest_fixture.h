@@ -106,6 +106,7 @@ class RestFixture : public ::testing::Test {
   std::unique_ptr<store::Store> store_;
   common::async::Runtime runtime_{2, "rest"};
   common::telemetry::Registry metrics_;
+  common::limit::LimitReport limits_{metrics_, "dragonfly_manager", common::os::PosixEnv().clock()};
   std::unique_ptr<common::async::BlockingPool> pool_;
   std::unique_ptr<RestService> rest_;
   std::unique_ptr<common::http::HttpServer> server_;

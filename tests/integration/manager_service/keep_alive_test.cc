@@ -286,8 +286,8 @@ TEST_F(KeepAliveTest, StreamsBeyondTheLimitAreRefusedAndCounted) {
       Eventually([&] { return manager_->Metric("dragonfly_manager_keep_alive_streams") == 2; }));
   auto three = NewHeart();
   EXPECT_EQ(three->Ended().error_code(), ::grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_EQ(manager_->Metric("dragonfly_manager_grpc_refused_total{limit=\"keep_alive_streams\"}"),
-            1);
+  EXPECT_EQ(
+      manager_->Metric("dragonfly_manager_limit_exceeded_total{limit=\"keep_alive_streams\"}"), 1);
   one->Cancel();
   EXPECT_TRUE(
       Eventually([&] { return manager_->Metric("dragonfly_manager_keep_alive_streams") == 1; }));
@@ -336,7 +336,7 @@ TEST_F(KeepAliveTest, TooManyRequestsAreRefusedAndCounted) {
     ++refused;
   }
   EXPECT_GT(refused, 0);
-  EXPECT_EQ(manager_->Metric("dragonfly_manager_grpc_refused_total{limit=\"rate\"}"), refused);
+  EXPECT_EQ(manager_->Metric("dragonfly_manager_limit_exceeded_total{limit=\"rate\"}"), refused);
 }
 
 TEST_F(KeepAliveTest, TooManyCallsAtOnceAreRefusedAndCounted) {
@@ -356,7 +356,7 @@ TEST_F(KeepAliveTest, TooManyCallsAtOnceAreRefusedAndCounted) {
   }));
   over = true;
   writes.get();
-  EXPECT_GE(manager_->Metric("dragonfly_manager_grpc_refused_total{limit=\"calls\"}"), 1);
+  EXPECT_GE(manager_->Metric("dragonfly_manager_limit_exceeded_total{limit=\"calls\"}"), 1);
   EXPECT_TRUE(SchedulersFor(*manager_, SearchOf("me")).empty()) << "and then they are served again";
 }
 
@@ -367,7 +367,7 @@ TEST_F(KeepAliveTest, AManagerThatIsStoppingTakesNoNewCallsAndStreams) {
   EXPECT_EQ(Ask(manager_->stub(), &Stub::ListSchedulers, SearchOf("me")).status.error_code(),
             ::grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(NewHeart()->Ended().error_code(), ::grpc::StatusCode::UNAVAILABLE);
-  EXPECT_EQ(manager_->Metric("dragonfly_manager_grpc_refused_total{limit=\"shutdown\"}"), 2);
+  EXPECT_EQ(manager_->Metric("dragonfly_manager_limit_exceeded_total{limit=\"shutdown\"}"), 2);
 }
 
 TEST_F(KeepAliveTest, APoolThatIsFullRefusesWritesAndReadsGoOn) {

@@ -42,11 +42,12 @@ TestManager::TestManager(std::shared_ptr<store::sql::Dialect> database, Options 
                                                  registry_, options.cache);
   service_ = std::make_unique<ManagerService>(
       ManagerService::Deps{*store_, *pool_, runtime_->executor(0), clock, registry_, *cache_,
-                           options.tracer},
+                           limits_, options.tracer},
       options.service);
   common::rpc::ServerOptions server;
   server.listen = {{common::net::IpAddress::V4({127, 0, 0, 1}), 0}};
   server.tls = options.tls;
+  server.report = &limits_;
   auto started = common::rpc::Server::Start(server, {service_->grpc_service()});
   EXPECT_TRUE(started.ok()) << started.status();
   server_ = *std::move(started);

@@ -65,6 +65,8 @@ class TestManager {
  private:
   const std::shared_ptr<store::testing::Switched::Switch> switch_;
   common::telemetry::Registry registry_;
+  common::limit::LimitReport limits_{registry_, "dragonfly_manager",
+                                     common::os::PosixEnv().clock()};
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<common::async::Runtime> runtime_;
   std::unique_ptr<common::async::BlockingPool> pool_;

@@ -70,7 +70,7 @@ TEST_F(SecurityTest, Sec_B13_ACertificateSpeaksForTheAddressesThatItNames) {
   const auto other = Ask(stub, &Stub::UpdateScheduler, SchedulerOf("s1", 1, "10.0.0.2"));
   EXPECT_EQ(other.status.error_code(), ::grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_NE(other.status.error_message().find("10.0.0.2"), std::string::npos);
-  EXPECT_EQ(manager_->Metric("dragonfly_manager_grpc_refused_total{limit=\"identity\"}"), 1);
+  EXPECT_EQ(manager_->Metric("dragonfly_manager_limit_exceeded_total{limit=\"identity\"}"), 1);
 }
 
 TEST_F(SecurityTest, Sec_S15_NobodyDeletesOrKeepsAliveAnotherMember) {

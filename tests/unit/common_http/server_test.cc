@@ -5,11 +5,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <future>
 #include <string>
 
 #include "common/async/tcp.h"
 #include "common/async/testing/talk.h"
 #include "common/http/request_head.h"
+#include "common/os/env.h"
 
 namespace dragonfly::common::http {
 namespace {
@@ -100,6 +103,7 @@ class HttpServerTest : public ::testing::Test {
   void Start(HttpServer::Options options = HttpServer::Options(), bool v6 = false) {
     net::Endpoint at;
     at.ip = v6 ? *net::IpAddress::Parse("::1") : net::IpAddress::V4({127, 0, 0, 1});
+    options.report = &report_;
     auto server = HttpServer::Bind(runtime_.executor(0), at, options);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = std::move(*server);
@@ -114,12 +118,18 @@ class HttpServerTest : public ::testing::Test {
       return reply;
     });
     if (echoes_) {
-      server_->HandleOthers(
-          [](async::CancelScope&, ServerRequest request) { return Echo(request); });
+      server_->HandleOthers([this](async::CancelScope& scope, ServerRequest request) {
+        return Echo(scope, std::move(request));
+      });
     }
     server_->Start();
   }
-  static async::Co<Reply> Echo(ServerRequest request) {
+  async::Co<Reply> Echo(async::CancelScope& scope, ServerRequest request) {
+    if (request.path == "/hold") holding_ = true;
+    while (request.path == "/hold" && !let_go_) {
+      absl::Status slept = co_await async::Sleep(scope, absl::Milliseconds(1));
+      if (!slept.ok()) break;
+    }
     Reply reply;
     reply.status = 201;
     reply.headers = {{"X-Seen", request.method + " " + request.path},
@@ -133,10 +143,16 @@ class HttpServerTest : public ::testing::Test {
     return async::testing::Talk(client_.executor(0), server_->endpoint(), text, until);
   }
 
+  telemetry::Registry registry_;
+  limit::LimitReport report_{registry_, "dragonfly_test", os::PosixEnv().clock(),
+                             [](const limit::LimitReport::Line&) {}};
   async::Runtime runtime_{1, "server"};
   async::Runtime client_{1, "client"};
   std::unique_ptr<HttpServer> server_;
   bool echoes_ = false;  // set before Start
+  // Whether a request for "/hold" is being handled, and whether it may end.
+  std::atomic<bool> holding_ = false;
+  std::atomic<bool> let_go_ = false;
 };
 
 TEST_F(HttpServerTest, AnswersItsPathsOnOneConnectionOneAfterTheOther) {
@@ -212,6 +228,55 @@ TEST_F(HttpServerTest, Sec_BodiesAreBoundedInSizeAndTime) {
   EXPECT_TRUE(
       Talk("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(100'000, 'x'))
           .starts_with("HTTP/1.1 400 "));
+  EXPECT_EQ(report_.Count(limit::Limit::kBody), 1);
+  EXPECT_EQ(report_.Count(limit::Limit::kSlowRequest), 1);
+}
+
+TEST_F(HttpServerTest, Sec_D16_BodiesOfAllTogetherAreBounded) {
+  echoes_ = true;
+  HttpServer::Options options;
+  options.max_body_bytes = 1000;
+  options.max_held_body_bytes = 1500;
+  Start(options);
+  const std::string body(900, 'x');
+  const std::string head = "POST /a HTTP/1.1\r\nConnection: close\r\nContent-Length: ";
+  const auto ask = [&] { return Talk(head + "900\r\n\r\n" + body); };
+  // Until an answer begins with `status`.
+  const auto becomes = [&](const std::string& status) {
+    const absl::Time end = absl::Now() + absl::Seconds(30);
+    std::string answer;
+    while (!answer.starts_with("HTTP/1.1 " + status) && absl::Now() < end) answer = ask();
+    return answer;
+  };
+  EXPECT_TRUE(ask().starts_with("HTTP/1.1 201 "));
+  // One whom the handler keeps waiting.
+  const auto held = std::async(std::launch::async, [&] {
+    return Talk("POST /hold HTTP/1.1\r\nConnection: close\r\nContent-Length: 900\r\n\r\n" + body);
+  });
+  const absl::Time patience = absl::Now() + absl::Seconds(30);
+  while (!holding_ && absl::Now() < patience) absl::SleepFor(absl::Milliseconds(1));
+  ASSERT_TRUE(holding_);
+  const std::string busy = becomes("503");
+  EXPECT_NE(busy.find("\r\nRetry-After: 1\r\n"), std::string::npos) << busy;
+  EXPECT_GE(report_.Count(limit::Limit::kBodies), 1);
+  EXPECT_TRUE(
+      Talk("GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 200 "))
+      << "what needs no room goes on";
+  let_go_ = true;
+  held.wait();
+  EXPECT_TRUE(becomes("201").ends_with("|" + body)) << "there is room again";
+}
+
+TEST_F(HttpServerTest, Sec_HeadsAreBoundedAndCounted) {
+  Start();
+  std::string many = "GET /metrics HTTP/1.1\r\n";
+  for (int i = 0; i < 129; ++i) many += "x: y\r\n";
+  EXPECT_TRUE(Talk(many + "\r\n").starts_with("HTTP/1.1 431 "));
+  EXPECT_TRUE(
+      Talk("GET /" + std::string(9000, 'x') + " HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 414 "));
+  EXPECT_TRUE(Talk("GET / HTTP/1.1\r\nx: " + std::string(70'000, 'x') + "\r\n\r\n")
+                  .starts_with("HTTP/1.1 431 "));
+  EXPECT_EQ(report_.Count(limit::Limit::kHead), 3);
 }
 
 TEST_F(HttpServerTest, Sec_SlowAndIdleClientsAreClosed) {
@@ -220,12 +285,14 @@ TEST_F(HttpServerTest, Sec_SlowAndIdleClientsAreClosed) {
   options.idle_timeout = absl::Milliseconds(50);
   Start(options);
   EXPECT_EQ(Talk("GET /metr"), "");
+  EXPECT_EQ(report_.Count(limit::Limit::kSlowRequest), 1);
   EXPECT_EQ(Talk(""), "");
+  EXPECT_EQ(report_.Count(limit::Limit::kSlowRequest), 1) << "to be idle is no offence";
 }
 
 TEST_F(HttpServerTest, Sec_ConnectionsAreBounded) {
   HttpServer::Options options;
-  options.max_connections = 2;
+  options.connections = {.total = 2, .per_source = 2};
   Start(options);
   async::RunToEnd(client_.executor(0), [&]() -> async::Co<void> {
     async::CancelScope scope(client_.executor(0), absl::Seconds(30));
@@ -244,6 +311,7 @@ TEST_F(HttpServerTest, Sec_ConnectionsAreBounded) {
       streams.push_back(std::move(*stream));
     }
   });
+  EXPECT_EQ(report_.Count(limit::Limit::kConnectionsPerSource), 1);
 }
 
 TEST_F(HttpServerTest, StopClosesWhatIsOpen) {

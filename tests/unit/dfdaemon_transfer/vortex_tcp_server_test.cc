@@ -6,6 +6,7 @@
 
 #include "absl/time/clock.h"
 #include "common/async/runtime.h"
+#include "common/os/env.h"
 #include "dfdaemon/transfer/testing/memory_provider.h"
 #include "dfdaemon/transfer/vortex/codec.h"
 #include "tests/unit/dfdaemon_transfer/raw_peer.h"
@@ -16,6 +17,7 @@ namespace dragonfly::dfdaemon::transfer {
 namespace {
 
 using common::id::TaskKind;
+using common::limit::Limit;
 using testing::MemoryPiece;
 using testing::MemoryProvider;
 using testing::PieceFor;
@@ -28,6 +30,7 @@ class VortexTcpServerTest : public ::testing::Test {
 
   void Start(VortexTcpServerOptions options = VortexTcpServerOptions()) {
     options.endpoint.ip = common::net::IpAddress::V4({127, 0, 0, 1});
+    options.report = &report_;
     const std::vector<common::async::Executor> executors = {runtime_.executor(0),
                                                             runtime_.executor(1)};
     server_ = std::make_unique<VortexTcpServer>(options, executors, provider_, pool_);
@@ -79,6 +82,9 @@ class VortexTcpServerTest : public ::testing::Test {
     ASSERT_TRUE(condition());
   }
 
+  common::telemetry::Registry registry_;
+  common::limit::LimitReport report_{registry_, "dragonfly_test", common::os::PosixEnv().clock(),
+                                     [](const common::limit::LimitReport::Line&) {}};
   common::async::Runtime runtime_{2, "server"};
   BlockPool pool_{kBlock, 8 * kBlock};
   MemoryProvider provider_;
@@ -154,6 +160,7 @@ TEST_F(VortexTcpServerTest, Sec_D29_ClosesWithoutReplyWhatIsNoRequest) {
   // 16 of them; an upstream Close and the preface's length differ, so tag 254 counts as well.
   WaitUntil([this] { return server_->stats().connections_open == 0; });
   EXPECT_EQ(server_->stats().protocol_violations, 16u);
+  EXPECT_EQ(report_.Count(Limit::kFrame), 16);
 }
 
 TEST_F(VortexTcpServerTest, ServesManyRequestsOnOneConnectionAfterThePreface) {
@@ -252,7 +259,8 @@ TEST_F(VortexTcpServerTest, DropsAChildThatAsksForNothing) {
   halfway->Send(std::span<const std::byte>(Ask(0)).first(40));
   EXPECT_TRUE(silent->ReceiveAll().empty());
   EXPECT_TRUE(halfway->ReceiveAll().empty());
-  WaitUntil([this] { return server_->stats().timeouts == 2; });
+  WaitUntil([this] { return report_.Count(Limit::kSlowRequest) == 2; });
+  EXPECT_EQ(server_->stats().timeouts, 2u);
 }
 
 TEST_F(VortexTcpServerTest, DropsAChildThatTakesNothing) {
@@ -302,8 +310,7 @@ TEST_F(VortexTcpServerTest, LimitsConnectionsInAllAndOfOneSource) {
   for (const bool total : {true, false}) {
     server_.reset();
     VortexTcpServerOptions options;
-    options.max_connections = total ? 3 : 100;
-    options.max_connections_per_source = total ? 100 : 3;
+    options.connections = {.total = total ? 3u : 100u, .per_source = total ? 100u : 3u};
     Start(options);
     const MemoryPiece piece = Offer(0, 1000);
     std::vector<std::unique_ptr<RawSocket>> children;
@@ -315,8 +322,8 @@ TEST_F(VortexTcpServerTest, LimitsConnectionsInAllAndOfOneSource) {
     }
     auto refused = Connect();
     EXPECT_TRUE(refused->ReceiveAll().empty());
-    EXPECT_EQ(server_->stats().refused_total_limit, total ? 1u : 0u);
-    EXPECT_EQ(server_->stats().refused_source_limit, total ? 0u : 1u);
+    EXPECT_EQ(report_.Count(Limit::kConnections), 1);
+    EXPECT_EQ(report_.Count(Limit::kConnectionsPerSource), total ? 0 : 1);
     // The others are served on, and a place that is left is given away again.
     children[0]->Send(Ask(0));
     EXPECT_EQ(ReadPiece(*children[0]), piece.bytes);

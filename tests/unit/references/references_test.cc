@@ -9,6 +9,8 @@
 #include <string>
 
 #include "common/config/schema.h"
+#include "common/limit/limit_report.h"
+#include "common/os/env.h"
 #include "common/telemetry/metrics.h"
 #include "common/trace/trace_metrics.h"
 #include "dfdaemon/app/config_schema.h"
@@ -131,11 +133,15 @@ TEST(References, Metrics) {
   dfdaemon::app::AddTransportMetrics(daemon, {});  // is not scraped
   dfdaemon::upload::UploadMetrics upload_metrics(daemon);
   common::trace::TraceMetrics daemon_traces(daemon, "dragonfly_client");
+  const common::os::Clock& clock = common::os::PosixEnv().clock();
+  common::limit::LimitReport daemon_limits(daemon, "dragonfly_client", clock);
   common::telemetry::Registry scheduling;
+  common::limit::LimitReport scheduler_limits(scheduling, "dragonfly_scheduler", clock);
   scheduler::service::SchedulerMetrics scheduler_metrics(scheduling);
   scheduler::app::AddShardMetrics(scheduling, {});  // is not scraped
   common::trace::TraceMetrics scheduler_traces(scheduling, "dragonfly_scheduler");
   common::telemetry::Registry managing;
+  common::limit::LimitReport manager_limits(managing, "dragonfly_manager", clock);
   manager::service::ManagerMetrics manager_metrics(managing);
   manager::cache::CacheMetrics cache_metrics(managing);
   manager::rest::RestMetrics rest_metrics(managing);
