@@ -142,6 +142,7 @@ async::Co<std::unique_ptr<async::TcpStream>> VortexTcpServer::Impl::Secure(
   }
   if (!options.require_tls) co_return stream;
   ++stats.tls_refused;
+  budget.Report(Limit::kHandshake, source);
   if (common::log::OncePerMinute("piece plaintext refused")) {
     common::log::Warning(
         "a child asked for pieces in plaintext, but storage.server.requireTLS is set",

@@ -37,15 +37,14 @@ std::string ReadText(const std::string& path) {
 
 }  // namespace
 
-SchedulerProcess::SchedulerProcess(const std::string& yaml, const std::string& dynconfig) {
+SchedulerProcess::SchedulerProcess(const std::string& yaml, const std::string& dynconfig,
+                                   const std::string& server) {
   std::string name = (std::filesystem::temp_directory_path() / "scheduler-XXXXXX").string();
   if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
   folder_ = name;
   WriteText(folder_ + "/scheduler.yaml",
             "server:\n  advertiseIP: 127.0.0.1\n  listenIP: 127.0.0.1\n  port: 0\n  cacheDir: " +
-                folder_ +
-                "/cache\n"
-                "metrics:\n  enable: true\n  addr: 127.0.0.1:0\n" +
+                folder_ + "/cache\n" + server + "metrics:\n  enable: true\n  addr: 127.0.0.1:0\n" +
                 yaml);
   if (!dynconfig.empty()) WriteText(folder_ + "/dynconfig.yaml", dynconfig);
   const std::string program = Program();

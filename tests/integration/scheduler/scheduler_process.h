@@ -9,7 +9,9 @@ namespace dragonfly::tests {
 class SchedulerProcess {
  public:
   // `yaml` is added to the configuration; lines of whole sections other than server and metrics.
-  explicit SchedulerProcess(const std::string& yaml = "", const std::string& dynconfig = "");
+  // `server`: lines of that section, with their indentation of two.
+  explicit SchedulerProcess(const std::string& yaml = "", const std::string& dynconfig = "",
+                            const std::string& server = "");
   ~SchedulerProcess();
   SchedulerProcess(const SchedulerProcess&) = delete;
   SchedulerProcess& operator=(const SchedulerProcess&) = delete;

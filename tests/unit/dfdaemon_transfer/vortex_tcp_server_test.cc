@@ -1,11 +1,15 @@
 #include "dfdaemon/transfer/vortex_tcp_server.h"
 
+#include <stdlib.h>
+
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <thread>
 
 #include "absl/time/clock.h"
 #include "common/async/runtime.h"
+#include "common/crypto/testing/test_authority.h"
 #include "common/os/env.h"
 #include "dfdaemon/transfer/testing/memory_provider.h"
 #include "dfdaemon/transfer/vortex/codec.h"
@@ -333,6 +337,49 @@ TEST_F(VortexTcpServerTest, LimitsConnectionsInAllAndOfOneSource) {
     next->Send(Ask(0));
     EXPECT_EQ(ReadPiece(*next), piece.bytes);
   }
+}
+
+TEST_F(VortexTcpServerTest, Sec_D17_TlsThatComesToNothingIsEndedAndCounted) {
+  std::string folder = ::testing::TempDir() + "/piece-tls-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  common::crypto::testing::TestAuthority authority;
+  VortexTcpServerOptions options;
+  options.tls = common::crypto::testing::OpenSource(authority.Write(folder, {}));
+  options.require_tls = true;
+  options.tls_handshake_timeout = absl::Milliseconds(50);
+  options.first_request_timeout = absl::Milliseconds(50);
+  Start(options);
+  auto silent = Connect();
+  EXPECT_TRUE(silent->ReceiveAll().empty());
+  WaitUntil([this] { return report_.Count(Limit::kSlowRequest) == 1; });
+  // The beginning of a ClientHello.
+  auto halfway = Connect();
+  halfway->Send(std::vector<std::byte>{std::byte{0x16}, std::byte{3}, std::byte{1}});
+  halfway->ReceiveAll();
+  WaitUntil([this] { return report_.Count(Limit::kHandshake) == 1; });
+  auto plain = Connect();
+  plain->Send(Ask(0));
+  plain->ReceiveAll();
+  WaitUntil([this] { return report_.Count(Limit::kHandshake) == 2; });
+  WaitUntil([this] { return server_->stats().connections_open == 0; });
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(VortexTcpServerTest, NewConnectionsHaveARate) {
+  VortexTcpServerOptions options;
+  // So slow that no more than the burst passes while the test runs.
+  options.connections = {.total = 100, .per_source = 100, .new_per_second = 1, .burst = 20};
+  Start(options);
+  const MemoryPiece piece = Offer(0, 1000);
+  int served = 0;
+  for (int i = 0; i < 40; ++i) {
+    auto child = Connect();
+    child->Send(Ask(0));
+    served += child->ReceiveAll().empty() ? 0 : 1;
+  }
+  EXPECT_GE(served, 10);
+  EXPECT_LT(served, 40);
+  EXPECT_EQ(report_.Count(Limit::kConnectionRate), 40 - served);
 }
 
 TEST_F(VortexTcpServerTest, StoppingWithGraceFinishesWhatWasAskedFor) {
