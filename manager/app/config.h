@@ -18,7 +18,8 @@ struct GrpcConfig {
   uint16_t port_start = 65003;
   uint16_t port_end = 65003;  // the first port from start to end that is free
   double request_rate_limit = 4000;
-  common::limit::ConnectionLimits connections = {.total = 65'536};  // ours
+  // Ours. A load balancer or NAT in front makes one source of all nodes.
+  common::limit::ConnectionLimits connections = {.total = 65'536, .per_source = 16'384};
   common::crypto::TlsFiles tls;
   // Ours: where callers show certificates, these must name whom they speak for.
   bool verify_announced_address = true;

@@ -23,7 +23,8 @@ struct ServerConfig {
   std::string cache_dir = "/var/cache/dragonfly/scheduler";
   common::crypto::TlsFiles tls;
   double request_rate_limit = 4000;
-  common::limit::ConnectionLimits connections = {.total = 65'536};  // ours
+  // Ours. A load balancer or NAT in front makes one source of all nodes.
+  common::limit::ConnectionLimits connections = {.total = 65'536, .per_source = 16'384};
 };
 
 struct GcConfig {
