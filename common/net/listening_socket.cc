@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "common/status/reason.h"
@@ -17,8 +18,8 @@ namespace {
 using status::ErrorReason;
 
 absl::Status ListenFailed(const Endpoint& at, std::string_view call, int error) {
-  std::string message =
-      "listening on " + at.ToString() + ": " + std::string(call) + ": " + std::strerror(error);
+  std::string message = "listening on " + at.ToString() + ": " + std::string(call) + ": " +
+                        std::generic_category().message(error);
   ErrorReason reason = ErrorReason::kConflict;
   if (error == EADDRINUSE) message += "; stop the other process or choose another port";
   if (error == EADDRNOTAVAIL) message += "; choose an address of this host";

@@ -8,8 +8,8 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -76,6 +76,7 @@ struct TcpAcceptor::Impl {
 
   void Run() {
     std::vector<pollfd> fds;
+    fds.reserve(listeners.size() + 1);
     for (const os::UniqueFd& listener : listeners) fds.push_back({listener.get(), POLLIN, 0});
     fds.push_back({wake.get(), POLLIN, 0});
     while (true) {
@@ -106,7 +107,7 @@ absl::StatusOr<std::unique_ptr<TcpAcceptor>> TcpAcceptor::Bind(const std::vector
   impl->wake = os::UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!impl->wake.valid()) {
     return status::MakeStatus(absl::StatusCode::kFailedPrecondition, status::ErrorReason::kInternal,
-                              std::string("gRPC server: eventfd: ") + std::strerror(errno));
+                              "gRPC server: eventfd: " + std::generic_category().message(errno));
   }
   return std::unique_ptr<TcpAcceptor>(new TcpAcceptor(std::move(impl)));
 }
