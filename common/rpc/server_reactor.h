@@ -23,6 +23,7 @@
 
 #include "absl/status/status.h"
 #include "common/rpc/call_context.h"
+#include "common/rpc/call_gate.h"
 #include "common/rpc/stream.h"
 #include "common/status/reason.h"
 #include "proto/rules/validate.h"
@@ -296,6 +297,7 @@ template <typename Req, typename Resp, typename Open>
                                               const Open& open) {
   auto stream = std::make_shared<ServerWriter<Resp>>(context, options);
   absl::Status valid = proto::rules::Validate(*request);
+  if (valid.ok() && options.gate != nullptr) valid = options.gate->Admit(stream->info().peer);
   if (valid.ok()) {
     stream->Start(open(std::shared_ptr<ServerStream<Resp>>(stream), *request));
   } else {

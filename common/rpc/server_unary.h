@@ -17,6 +17,7 @@
 #include "common/async/runtime.h"
 #include "common/async/task_group.h"
 #include "common/rpc/call_context.h"
+#include "common/rpc/call_gate.h"
 #include "common/status/reason.h"
 #include "proto/rules/validate.h"
 
@@ -110,10 +111,11 @@ class UnaryReply {
 };
 
 // `handler(const CallInfo&, const Req&, UnaryReply<Resp>)` is called on gRPC's thread with a valid
-// request; it must not block, and answers now or later.
+// request; it must not block, and answers now or later. `gate` is asked first, if there is one.
 template <typename Req, typename Resp, typename Handler>
 ::grpc::ServerUnaryReactor* ServeUnary(::grpc::CallbackServerContext* context, const Req* request,
-                                       Resp* response, const Handler& handler) {
+                                       Resp* response, const Handler& handler,
+                                       CallGate* gate = nullptr) {
   auto call = std::make_shared<ServerUnary<Resp>>(context, response);
   call->HoldItself();
   absl::Status valid = proto::rules::Validate(*request);
@@ -122,6 +124,11 @@ template <typename Req, typename Resp, typename Handler>
     return call.get();
   }
   const CallInfo info = OpenCall(*context, ExtensionSet());
+  if (absl::Status admitted = gate == nullptr ? absl::OkStatus() : gate->Admit(info.peer);
+      !admitted.ok()) {
+    call->Answer(std::move(admitted));
+    return call.get();
+  }
   handler(info, *request, UnaryReply<Resp>(call));
   return call.get();
 }
@@ -164,7 +171,8 @@ async::Co<void> RunUnary(async::CancelScope& parent, std::shared_ptr<UnaryLink> 
 // the caller goes away or its deadline passes.
 template <typename Req, typename Resp, typename Body>
 ::grpc::ServerUnaryReactor* ServeUnaryOn(ServiceLoop loop, ::grpc::CallbackServerContext* context,
-                                         const Req* request, Resp* response, Body body) {
+                                         const Req* request, Resp* response, Body body,
+                                         CallGate* gate = nullptr) {
   auto handler = [loop, &body](const CallInfo& info, const Req& valid_request,
                                UnaryReply<Resp> reply) {
     auto link = std::make_shared<internal::UnaryLink>();
@@ -175,7 +183,7 @@ template <typename Req, typename Resp, typename Body>
           internal::RunUnary<Req, Resp, Body>(*loop.scope, link, info, valid_request, reply, body));
     });
   };
-  return ServeUnary<Req, Resp>(context, request, response, handler);
+  return ServeUnary<Req, Resp>(context, request, response, handler, gate);
 }
 
 }  // namespace dragonfly::common::rpc

@@ -23,8 +23,11 @@ struct CallInfo {
   absl::Time deadline = absl::InfiniteFuture();
 };
 
+class CallGate;
+
 struct StreamOptions {
-  ExtensionSet extensions;  // what this service speaks on this stream
+  CallGate* gate = nullptr;  // asked before the stream begins; null: nobody
+  ExtensionSet extensions;   // what this service speaks on this stream
   size_t max_outgoing = 256;
   // Messages handed to the handler and not yet reported as Consumed; then the peer has to wait.
   size_t max_unconsumed = 64;

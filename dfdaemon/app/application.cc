@@ -26,7 +26,9 @@
 #include "common/net/local_address.h"
 #include "common/os/env.h"
 #include "common/otlp/tracing.h"
+#include "common/rpc/call_gate.h"
 #include "common/rpc/channel_pool.h"
+#include "common/rpc/peer.h"
 #include "common/rpc/server.h"
 #include "common/status/reason.h"
 #include "common/status/strings.h"
@@ -63,6 +65,7 @@ using common::net::IpAddress;
 using common::status::Annotate;
 
 // Buffers that pieces pass through, of the whole process.
+constexpr char kDownloadSocket[] = "download socket";  // as limits name it
 constexpr size_t kBlockBudgetBytes = size_t{16} << 20;
 constexpr size_t kPoolThreads = 4;
 constexpr size_t kPoolQueue = 4096;
@@ -128,13 +131,21 @@ struct Application::Impl {
   common::async::Co<void> CollectNowAndThen();
   void Shutdown(absl::Duration limit);
 
-  service::ServiceDeps MakeServiceDeps();
+  service::ServiceDeps MakeServiceDeps(common::rpc::CallGate& gate);
 
   const Config config;
   const std::string dynconfig_path;
   common::os::Env& env;
   common::telemetry::Registry registry;
   common::limit::LimitReport limits{registry, "dragonfly_client", env.clock()};
+  common::rpc::CallGate upload_gate{{config.upload.request_rate_limit,
+                                     "upload.server.requestRateLimit", common::rpc::kGrpcListener},
+                                    env.clock(),
+                                    &limits};
+  common::rpc::CallGate download_gate{
+      {config.download.request_rate_limit, "download.server.requestRateLimit", kDownloadSocket},
+      env.clock(),
+      &limits};
   common::trace::TraceMetrics trace_metrics{registry, "dragonfly_client"};
   std::unique_ptr<common::otlp::Tracing> tracing;  // stopped last
   std::unique_ptr<DaemonMetrics> metrics;
@@ -358,8 +369,10 @@ void Application::Impl::MakeEngine() {
   server.connections = OfRole(config.storage.connections, config.seed_peer);
   server.report = &limits;
   piece_server = std::make_unique<transfer::VortexTcpServer>(server, executors, *provider, *blocks);
-  rpc_piece_server = std::make_unique<transfer::grpc::GrpcPieceServer>(
-      transfer::grpc::GrpcPieceServerOptions(), executors, *provider);
+  transfer::grpc::GrpcPieceServerOptions rpc_pieces_served;
+  rpc_pieces_served.gate = &upload_gate;
+  rpc_piece_server =
+      std::make_unique<transfer::grpc::GrpcPieceServer>(rpc_pieces_served, executors, *provider);
 
   task::EngineDeps deps;
   deps.runtime = &runtime;
@@ -388,8 +401,9 @@ void Application::Impl::MakeEngine() {
   engine = task::MakeTaskEngine(deps, options);
 }
 
-service::ServiceDeps Application::Impl::MakeServiceDeps() {
+service::ServiceDeps Application::Impl::MakeServiceDeps(common::rpc::CallGate& gate) {
   service::ServiceDeps deps{loop.executor};
+  deps.gate = &gate;
   deps.group = &loop.group;
   deps.scope = &loop.scope;
   deps.pool = pool.get();
@@ -412,7 +426,7 @@ absl::Status Application::Impl::Serve() {
   if (absl::Status started = piece_server->Start(); !started.ok()) {
     return Annotate(started, "storage.server.tcpPort");
   }
-  service::UploadDeps upload{MakeServiceDeps()};
+  service::UploadDeps upload{MakeServiceDeps(upload_gate)};
   upload.monitor = monitor.get();
   upload.pieces = rpc_piece_server.get();
   upload.ip = identity.ip;
@@ -423,7 +437,7 @@ absl::Status Application::Impl::Serve() {
                                                                         common::rpc::kPieceTls};
   upload.allow_remote_task_operations = config.upload.allow_remote_task_operations;
   upload_service = service::MakeUploadService(std::move(upload));
-  download_service = service::MakeDownloadService(MakeServiceDeps());
+  download_service = service::MakeDownloadService(MakeServiceDeps(download_gate));
 
   common::rpc::ServerOptions tcp;
   tcp.listen = {
@@ -454,7 +468,7 @@ absl::Status Application::Impl::Serve() {
   local.limits.max_send_message_bytes = size_t{65} << 20;
   local.limits.connections = config.download.connections;
   local.report = &limits;
-  local.name = "download socket";
+  local.name = kDownloadSocket;
   absl::StatusOr<std::unique_ptr<common::rpc::Server>> download_up =
       common::rpc::Server::Start(local, {download_service.get()});
   if (!download_up.ok()) return Annotate(download_up.status(), "download.server.socketPath");

@@ -38,6 +38,7 @@ struct DownloadConfig {
   absl::Duration piece_timeout = absl::Seconds(360);
   absl::Duration collected_piece_timeout = absl::Seconds(360);
   uint32_t concurrent_piece_count = 8;
+  double request_rate_limit = 4000;             // calls/s; upstream's 400 is for one user's tools
   common::limit::ConnectionLimits connections;  // ours; of the unix socket, by user
 };
 
@@ -48,6 +49,7 @@ struct UploadConfig {
   bool disable_shared = false;
   uint64_t bandwidth_limit = 50'000'000'000;  // bytes/s
   bool allow_remote_task_operations = false;  // ours: DeleteTask and the like over TCP
+  double request_rate_limit = 4000;           // calls/s
   common::limit::ConnectionLimits connections = {.total = 0};  // ours; 0: by role
 };
 

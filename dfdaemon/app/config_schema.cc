@@ -33,6 +33,8 @@ void AddDownload(Schema& schema, Config& config) {
               "unix socket for the tools on this host");
   schema.Mode("download.server.socketMode", &download.socket_mode,
               "who may use it: 0660, or 0777 for everybody");
+  schema.Real("download.server.requestRateLimit", &download.request_rate_limit, 1, 1e9,
+              "calls and new streams a second, fairly among users; more are refused");
   common::limit::AddConnectionKeys(schema, "download.server", download.connections);
   schema.Choice("download.protocol", &download.protocol, {"tcp", "grpc", "quic"},
                 "how pieces are fetched from parents; quic is refused by this version");
@@ -60,6 +62,8 @@ void AddServers(Schema& schema, Config& config) {
   schema.Flag("upload.server.allowRemoteTaskOperations",
               &config.upload.allow_remote_task_operations,
               "let callers by TCP delete tasks of this node");
+  schema.Real("upload.server.requestRateLimit", &config.upload.request_rate_limit, 1, 1e9,
+              "calls and new streams a second, fairly among addresses; more are refused");
   common::limit::AddConnectionKeys(schema, "upload.server", config.upload.connections, true);
   schema.Ip("storage.server.ip", &config.storage.server_ip, "where the piece server listens");
   schema.Port("storage.server.tcpPort", &config.storage.tcp_port, "its port for Vortex over TCP");
@@ -139,9 +143,7 @@ void AddWithoutEffect(Schema& schema) {
   for (const char* key : {"server.pluginDir",
                           "server.cacheDir",
                           "server.adaptiveRateLimit",
-                          "download.server.requestRateLimit",
                           "download.server.requestBufferSize",
-                          "upload.server.requestRateLimit",
                           "upload.server.requestBufferSize",
                           "seedPeer.type",
                           "storage.server.tcpFastopen",

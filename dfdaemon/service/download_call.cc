@@ -6,9 +6,10 @@
 
 namespace dragonfly::dfdaemon::service {
 
-common::rpc::StreamOptions DownloadStreamOptions(
-    const ::dfdaemon::v2::DownloadTaskRequest& request) {
+common::rpc::StreamOptions DownloadStreamOptions(const ::dfdaemon::v2::DownloadTaskRequest& request,
+                                                 common::rpc::CallGate* gate) {
   common::rpc::StreamOptions options;
+  options.gate = gate;
   options.max_outgoing = request.download().need_piece_content() ? 2 : 256;
   return options;
 }

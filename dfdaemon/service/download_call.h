@@ -12,8 +12,8 @@ namespace dragonfly::dfdaemon::service {
 // The DownloadTask call of both services.
 
 // With content in the messages the queue is kept short: it holds whole pieces.
-common::rpc::StreamOptions DownloadStreamOptions(
-    const ::dfdaemon::v2::DownloadTaskRequest& request);
+common::rpc::StreamOptions DownloadStreamOptions(const ::dfdaemon::v2::DownloadTaskRequest& request,
+                                                 common::rpc::CallGate* gate);
 
 // Starts the request behind a call; null after the call was refused.
 std::shared_ptr<common::rpc::StreamEvents> OpenDownload(const ServiceDeps& deps,

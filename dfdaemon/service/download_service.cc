@@ -31,7 +31,7 @@ class DownloadService final : public ServedDownloads {
   ::grpc::ServerWriteReactor<v2::DownloadTaskResponse>* DownloadTask(
       CallbackServerContext* context, const v2::DownloadTaskRequest* request) override {
     return rpc::ServeWriter<v2::DownloadTaskRequest, v2::DownloadTaskResponse>(
-        context, request, DownloadStreamOptions(*request),
+        context, request, DownloadStreamOptions(*request, deps_.gate),
         [this](std::shared_ptr<TaskStream::Stream> stream, const v2::DownloadTaskRequest& valid) {
           Caller caller;
           caller.requester = source::Requester::kLocalUser;
@@ -47,7 +47,8 @@ class DownloadService final : public ServedDownloads {
         [deps = deps_](common::async::CancelScope& scope, const rpc::CallInfo& info,
                        v2::StatTaskRequest valid) {
           return service::StatTask(deps, scope, info.trace, std::move(valid));
-        });
+        },
+        deps_.gate);
   }
 
   ServerUnaryReactor* StatLocalTask(CallbackServerContext* context,
@@ -58,7 +59,8 @@ class DownloadService final : public ServedDownloads {
         [this](const rpc::CallInfo&, const v2::StatLocalTaskRequest& valid,
                const rpc::UnaryReply<v2::StatLocalTaskResponse>& reply) {
           reply.Send(service::StatLocalTask(deps_, valid));
-        });
+        },
+        deps_.gate);
   }
 
   ServerUnaryReactor* ListLocalTasks(CallbackServerContext* context,
@@ -69,7 +71,8 @@ class DownloadService final : public ServedDownloads {
         [this](const rpc::CallInfo&, const v2::ListLocalTasksRequest&,
                const rpc::UnaryReply<v2::ListLocalTasksResponse>& reply) {
           reply.Send(service::ListLocalTasks(deps_));
-        });
+        },
+        deps_.gate);
   }
 
   ServerUnaryReactor* DeleteTask(CallbackServerContext* context,
@@ -93,7 +96,8 @@ class DownloadService final : public ServedDownloads {
         [deps = deps_, tell_scheduler](common::async::CancelScope& scope, const rpc::CallInfo& info,
                                        Request valid) {
           return service::DeleteTask(deps, scope, info.trace, valid.task_id(), tell_scheduler);
-        });
+        },
+        deps_.gate);
   }
 
   const ServiceDeps deps_;

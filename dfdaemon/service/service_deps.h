@@ -10,6 +10,7 @@
 #include "common/async/runtime.h"
 #include "common/async/task_group.h"
 #include "common/os/env.h"
+#include "common/rpc/call_gate.h"
 #include "common/trace/tracer.h"
 #include "dfdaemon/node/block_list.h"
 #include "dfdaemon/node/scheduler_session.h"
@@ -34,6 +35,7 @@ struct ServiceDeps {
   std::string host_ip;
   std::string hostname;
   bool seed_peer = false;
+  common::rpc::CallGate* gate = nullptr;  // of the listener; null: any number of calls
   uint32_t concurrent_piece_count = 8;
   // What callers of this host may not download (docs/reference/dynconfig.md); null: anything.
   std::function<std::shared_ptr<const node::BlockList>()> block_list;

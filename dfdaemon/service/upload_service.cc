@@ -76,7 +76,7 @@ class UploadService final : public ServedUploads {
   ::grpc::ServerWriteReactor<v2::DownloadTaskResponse>* DownloadTask(
       CallbackServerContext* context, const v2::DownloadTaskRequest* request) override {
     return rpc::ServeWriter<v2::DownloadTaskRequest, v2::DownloadTaskResponse>(
-        context, request, DownloadStreamOptions(*request),
+        context, request, DownloadStreamOptions(*request, deps_.service.gate),
         [this](std::shared_ptr<TaskStream::Stream> stream, const v2::DownloadTaskRequest& valid) {
           // A scheduler that asks for what is here has forgotten that it is here.
           holdings_.AnnounceIfHeld(valid.download());
@@ -87,6 +87,7 @@ class UploadService final : public ServedUploads {
   ::grpc::ServerWriteReactor<v2::SyncPiecesResponse>* SyncPieces(
       CallbackServerContext* context, const v2::SyncPiecesRequest* request) override {
     rpc::StreamOptions options;
+    options.gate = deps_.service.gate;
     options.extensions = deps_.extensions;
     options.max_outgoing = SyncPiecesCall::kMaxOutgoing;
     return rpc::ServeWriter<v2::SyncPiecesRequest, v2::SyncPiecesResponse>(
@@ -120,6 +121,7 @@ class UploadService final : public ServedUploads {
   ::grpc::ServerWriteReactor<::common::v2::Host>* SyncHost(
       CallbackServerContext* context, const v2::SyncHostRequest* request) override {
     rpc::StreamOptions options;
+    options.gate = deps_.service.gate;
     options.extensions = deps_.extensions;
     options.max_outgoing = 4;
     return rpc::ServeWriter<v2::SyncHostRequest, ::common::v2::Host>(
@@ -139,7 +141,8 @@ class UploadService final : public ServedUploads {
         [deps = deps_.service](common::async::CancelScope& scope, const rpc::CallInfo& info,
                                v2::StatTaskRequest valid) {
           return service::StatTask(deps, scope, info.trace, std::move(valid));
-        });
+        },
+        deps_.service.gate);
   }
 
   ServerUnaryReactor* StatLocalTask(CallbackServerContext* context,
@@ -150,7 +153,8 @@ class UploadService final : public ServedUploads {
         [this](const rpc::CallInfo&, const v2::StatLocalTaskRequest& valid,
                const rpc::UnaryReply<v2::StatLocalTaskResponse>& reply) {
           reply.Send(service::StatLocalTask(deps_.service, valid));
-        });
+        },
+        deps_.service.gate);
   }
 
   ServerUnaryReactor* DeleteTask(CallbackServerContext* context,
@@ -164,14 +168,16 @@ class UploadService final : public ServedUploads {
             reply.Send(MakeStatus(absl::StatusCode::kPermissionDenied, ErrorReason::kForbidden,
                                   "tasks are deleted on this node's unix socket only; "
                                   "upload.server.allowRemoteTaskOperations changes that"));
-          });
+          },
+          deps_.service.gate);
     }
     return rpc::ServeUnaryOn<v2::DeleteTaskRequest, google::protobuf::Empty>(
         loop_, context, request, response,
         [deps = deps_.service](common::async::CancelScope& scope, const rpc::CallInfo& info,
                                v2::DeleteTaskRequest valid) {
           return service::DeleteTask(deps, scope, info.trace, valid.task_id(), true);
-        });
+        },
+        deps_.service.gate);
   }
 
  private:

@@ -5,12 +5,11 @@
 #include <string>
 #include <utility>
 
-#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "common/async/runtime.h"
 #include "common/async/task_group.h"
-#include "common/limit/fair_rate.h"
 #include "common/log/log.h"
+#include "common/rpc/call_gate.h"
 #include "common/rpc/peer.h"
 #include "common/rpc/reactor.h"
 #include "common/status/reason.h"
@@ -92,8 +91,9 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
         metrics(deps.registry),
         liveness(LeasesOf(options), deps.clock),
         // A rate of 0 would be no limit.
-        rate(common::limit::FairRate::Options{
-            std::max<uint64_t>(1, static_cast<uint64_t>(options.request_rate_limit)), 0}),
+        gate({options.request_rate_limit, "server.grpc.requestRateLimit",
+              common::rpc::kGrpcListener},
+             deps.clock, &deps.limits),
         keep_alives({deps.executor, deps.store, deps.pool, deps.clock, deps.cache, liveness,
                      metrics, deps.limits},
                     KeepAliveOptions(options)),
@@ -114,10 +114,7 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
                     MakeStatus(absl::StatusCode::kUnavailable, ErrorReason::kShutdown,
                                "the manager is shutting down; go on with another one"));
     }
-    if (rate.Admit(absl::HashOf(common::rpc::SourceOf(context.peer())), deps.clock.Now()))
-      return absl::OkStatus();
-    return Refuse(Limit::kRate, context,
-                  Overloaded("too many requests; the limit is server.grpc.requestRateLimit"));
+    return gate.Admit(context.peer());
   }
 
   // Null: refused, and `status` says why.
@@ -346,7 +343,7 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
   const ServiceOptions options;
   ManagerMetrics metrics;
   cache::MemberLiveness liveness;
-  common::limit::FairRate rate;
+  common::rpc::CallGate gate;
   std::atomic<size_t> calls{0};
   std::atomic<bool> ending{false};
   bool stopped = false;

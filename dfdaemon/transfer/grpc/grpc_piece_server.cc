@@ -363,6 +363,13 @@ GrpcPieceServer::~GrpcPieceServer() { Stop(); }
   Shard& shard = *impl.shards[impl.next_shard++ % impl.shards.size()];
   auto call = std::make_shared<Call>(context, response, shard.executor);
   call->HoldItself(call);
+  if (common::rpc::CallGate* gate = impl.options.gate; gate != nullptr) {
+    if (absl::Status admitted = gate->Admit(context->peer()); !admitted.ok()) {
+      ++impl.stats.error_replies;
+      call->Answer(std::move(admitted));
+      return call.get();
+    }
+  }
   absl::StatusOr<Question> question = ReadQuestionOfKind(kind, *request);
   if (!question.ok()) {
     ++impl.stats.invalid_requests;

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "common/async/co.h"
 #include "common/id/task_key.h"
+#include "common/rpc/call_gate.h"
 #include "dfdaemon/transfer/piece_transfer.h"
 
 namespace grpc {
@@ -32,6 +33,7 @@ struct GrpcPieceServerOptions {
   uint64_t min_bytes_per_second = uint64_t{64} << 10;
   // Buffers that are kept for the next piece when nothing is sent.
   uint64_t kept_buffer_bytes = uint64_t{16} << 20;
+  common::rpc::CallGate* gate = nullptr;  // of the listener; null: any number of calls
 };
 
 // What a server counts. Read from any thread, at any time.
