@@ -2,6 +2,7 @@
 
 #include <fuzzer/FuzzedDataProvider.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -9,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 // What every fuzz target says: that something always holds. The fuzzer takes the abort for a crash
 // and keeps the input.
@@ -27,6 +29,13 @@ inline std::string_view TextOf(const uint8_t* data, size_t size) {
   return size == 0
              ? std::string_view()
              : std::string_view(static_cast<const char*>(static_cast<const void*>(data)), size);
+}
+
+// An input of two lines; the second has whatever follows the first.
+inline std::pair<std::string_view, std::string_view> LinesOf(const uint8_t* data, size_t size) {
+  const std::string_view text = TextOf(data, size);
+  const size_t line = std::min(text.find('\n'), text.size());
+  return {text.substr(0, line), text.substr(std::min(line + 1, text.size()))};
 }
 
 inline std::span<const std::byte> BytesOf(std::string_view text) {

@@ -81,10 +81,7 @@ void TryAddress(std::string_view text) {
 // Two texts, a line each.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace dragonfly::fuzz;
-  const std::string_view input = TextOf(data, size);
-  const size_t line = std::min(input.find('\n'), input.size());
-  const std::string_view first = input.substr(0, line);
-  const std::string_view second = input.substr(std::min(line + 1, input.size()));
+  const auto [first, second] = LinesOf(data, size);
   TryTrace(first, second);
   TryExtensions(first, second);
   TryAddress(first);

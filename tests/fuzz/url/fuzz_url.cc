@@ -69,10 +69,7 @@ void TryQuery(std::string_view query) {
 // A URL, and in the second line the location of a redirect or a query.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace dragonfly::fuzz;
-  const std::string_view input = TextOf(data, size);
-  const size_t line = std::min(input.find('\n'), input.size());
-  const std::string_view url = input.substr(0, line);
-  const std::string_view second = input.substr(std::min(line + 1, input.size()));
+  const auto [url, second] = LinesOf(data, size);
   TryRequestUrl(url, second);
   TryNormalised(url);
   TryTaskId(url, {});

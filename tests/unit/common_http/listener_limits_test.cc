@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 
 #include "absl/time/clock.h"
 #include "common/async/runtime.h"
+#include "common/async/testing/starved_connection.h"
 #include "common/async/testing/talk.h"
 #include "common/crypto/testing/test_authority.h"
 #include "common/http/server.h"
@@ -59,31 +59,17 @@ class ListenerLimitsTest : public ::testing::Test {
 TEST_F(ListenerLimitsTest, Sec_WithoutDescriptorsAcceptingPausesAndGoesOn) {
   Start();
   ASSERT_TRUE(Talk(kAsk).starts_with("HTTP/1.1 200 "));
-  // A socket for the client, then none for anybody.
-  os::UniqueFd client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  rlimit limit{};
-  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-  const rlimit all = limit;
-  limit.rlim_cur = static_cast<rlim_t>(client.get()) + 1;
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-  std::vector<os::UniqueFd> fillers;
-  for (int fd = dup(0); fd >= 0; fd = dup(0)) fillers.emplace_back(fd);
-
-  sockaddr_in target{};
-  target.sin_family = AF_INET;
-  target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  target.sin_port = htons(server_->endpoint().port);
   const absl::Time start = absl::Now();
-  EXPECT_EQ(connect(client.get(), reinterpret_cast<sockaddr*>(&target), sizeof(target)), 0);
+  async::testing::StarvedConnection client(server_->endpoint());
   EXPECT_TRUE(Reaches(Limit::kDescriptors, 3));
   const double pauses = report_.Count(Limit::kDescriptors);
   EXPECT_LE(pauses, absl::ToDoubleMilliseconds(absl::Now() - start) / 100 + 2) << "it spins";
-  fillers.clear();
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &all), 0);
+  client.Relieve();
+  ASSERT_TRUE(client.ok());
   // It waited in the backlog.
-  EXPECT_EQ(send(client.get(), kAsk, sizeof(kAsk) - 1, MSG_NOSIGNAL), sizeof(kAsk) - 1);
+  EXPECT_EQ(send(client.fd().get(), kAsk, sizeof(kAsk) - 1, MSG_NOSIGNAL), sizeof(kAsk) - 1);
   char answer[12] = {};
-  EXPECT_EQ(recv(client.get(), answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
+  EXPECT_EQ(recv(client.fd().get(), answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
   EXPECT_EQ(std::string(answer, sizeof(answer)), "HTTP/1.1 200");
 }
 

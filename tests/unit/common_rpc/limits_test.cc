@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "common/async/testing/starved_connection.h"
 #include "common/crypto/testing/test_authority.h"
 #include "common/os/env.h"
 #include "common/os/unique_fd.h"
@@ -215,28 +215,14 @@ TEST_F(LimitsTest, Sec_WithoutDescriptorsAcceptingPausesAndGoesOn) {
   Serve(ServerOptions());
   os::UniqueFd before = Connect(At());
   ASSERT_TRUE(IsServed(before));
-  // A socket for the client, then none for anybody.
-  os::UniqueFd client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  rlimit limit{};
-  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-  const rlimit all = limit;
-  limit.rlim_cur = static_cast<rlim_t>(client.get()) + 1;
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-  std::vector<os::UniqueFd> fillers;
-  for (int fd = dup(0); fd >= 0; fd = dup(0)) fillers.emplace_back(fd);
-
-  sockaddr_in target{};
-  target.sin_family = AF_INET;
-  target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  target.sin_port = htons(At().port);
   const absl::Time start = absl::Now();
-  EXPECT_EQ(connect(client.get(), reinterpret_cast<sockaddr*>(&target), sizeof(target)), 0);
+  async::testing::StarvedConnection client(At());
   EXPECT_TRUE(Eventually([&] { return report_.Count(Limit::kDescriptors) >= 3; }));
   const double pauses = report_.Count(Limit::kDescriptors);
   EXPECT_LE(pauses, absl::ToDoubleMilliseconds(absl::Now() - start) / 100 + 2) << "it spins";
-  fillers.clear();
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &all), 0);
-  EXPECT_TRUE(IsServed(client)) << "it waited in the backlog";
+  client.Relieve();
+  ASSERT_TRUE(client.ok());
+  EXPECT_TRUE(IsServed(client.fd())) << "it waited in the backlog";
 }
 
 TEST_F(LimitsTest, Sec_D32_AMessageOfSixteenMebibytesIsTheLimitOfControlCalls) {
