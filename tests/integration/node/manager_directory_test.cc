@@ -222,7 +222,9 @@ TEST_F(ManagerDirectoryTest, StaysWithSchedulersThatTheManagerBelievesDead) {
   EXPECT_EQ(client_->cluster(), 1U);
   EXPECT_EQ(client_->count(), 2U);
   EXPECT_EQ(one_.Count("goodbye"), 0);
-  EXPECT_EQ(SchedulersOfManyTasks(), (std::set<std::string>{one_.address(), other_one_.address()}));
+  // Eventually: on a busy machine a health check of one may not come in its time.
+  const std::set<std::string> both = {one_.address(), other_one_.address()};
+  EXPECT_TRUE(Eventually([&] { return SchedulersOfManyTasks() == both; }));
   EXPECT_EQ(two_.Count("announce"), 0);
 }
 
@@ -252,7 +254,8 @@ TEST_F(ManagerDirectoryTest, MovesWhenTheManagerWantsItElsewhereAndSaysGoodbye) 
   ASSERT_TRUE(WaitForCluster(2, 1));
   EXPECT_TRUE(two_.WaitFor("announce"));
   EXPECT_TRUE(one_.WaitFor("goodbye"));
-  EXPECT_EQ(SchedulersOfManyTasks(), std::set<std::string>{two_.address()});
+  const std::set<std::string> its = {two_.address()};
+  EXPECT_TRUE(Eventually([&] { return SchedulersOfManyTasks() == its; }));
 }
 
 TEST_F(ManagerDirectoryTest, ChoosesAnewWhenItsClusterIsNoMore) {

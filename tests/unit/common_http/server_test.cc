@@ -12,11 +12,13 @@
 #include "common/async/tcp.h"
 #include "common/async/testing/talk.h"
 #include "common/http/request_head.h"
+#include "common/limit/testing/wait_for_count.h"
 #include "common/os/env.h"
 
 namespace dragonfly::common::http {
 namespace {
 
+using limit::testing::WaitForCount;
 using Outcome = HeadParse::Outcome;
 
 HeadParse Parse(std::string_view data) { return ParseRequestHead(data, 8192, 65536); }
@@ -228,8 +230,8 @@ TEST_F(HttpServerTest, Sec_BodiesAreBoundedInSizeAndTime) {
   EXPECT_TRUE(
       Talk("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(100'000, 'x'))
           .starts_with("HTTP/1.1 400 "));
-  EXPECT_EQ(report_.Count(limit::Limit::kBody), 1);
-  EXPECT_EQ(report_.Count(limit::Limit::kSlowRequest), 1);
+  EXPECT_TRUE(WaitForCount(report_, limit::Limit::kBody, 1));
+  EXPECT_TRUE(WaitForCount(report_, limit::Limit::kSlowRequest, 1));
 }
 
 TEST_F(HttpServerTest, Sec_D16_BodiesOfAllTogetherAreBounded) {
@@ -276,7 +278,7 @@ TEST_F(HttpServerTest, Sec_HeadsAreBoundedAndCounted) {
       Talk("GET /" + std::string(9000, 'x') + " HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 414 "));
   EXPECT_TRUE(Talk("GET / HTTP/1.1\r\nx: " + std::string(70'000, 'x') + "\r\n\r\n")
                   .starts_with("HTTP/1.1 431 "));
-  EXPECT_EQ(report_.Count(limit::Limit::kHead), 3);
+  EXPECT_TRUE(WaitForCount(report_, limit::Limit::kHead, 3));
 }
 
 TEST_F(HttpServerTest, Sec_SlowAndIdleClientsAreClosed) {
@@ -285,9 +287,9 @@ TEST_F(HttpServerTest, Sec_SlowAndIdleClientsAreClosed) {
   options.idle_timeout = absl::Milliseconds(50);
   Start(options);
   EXPECT_EQ(Talk("GET /metr"), "");
-  EXPECT_EQ(report_.Count(limit::Limit::kSlowRequest), 1);
+  EXPECT_TRUE(WaitForCount(report_, limit::Limit::kSlowRequest, 1));
   EXPECT_EQ(Talk(""), "");
-  EXPECT_EQ(report_.Count(limit::Limit::kSlowRequest), 1) << "to be idle is no offence";
+  EXPECT_TRUE(WaitForCount(report_, limit::Limit::kSlowRequest, 1)) << "to be idle is no offence";
 }
 
 TEST_F(HttpServerTest, Sec_ConnectionsAreBounded) {
@@ -311,7 +313,7 @@ TEST_F(HttpServerTest, Sec_ConnectionsAreBounded) {
       streams.push_back(std::move(*stream));
     }
   });
-  EXPECT_EQ(report_.Count(limit::Limit::kConnectionsPerSource), 1);
+  EXPECT_TRUE(WaitForCount(report_, limit::Limit::kConnectionsPerSource, 1));
 }
 
 TEST_F(HttpServerTest, StopClosesWhatIsOpen) {
