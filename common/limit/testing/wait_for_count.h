@@ -7,14 +7,22 @@
 
 namespace dragonfly::common::limit::testing {
 
-// Whether `limit` has been reached `count` times, at last: who is refused may know it before it is
-// told. Waits half a minute at most.
+// Whether `limit` is reached so many times or more, within half a minute.
+inline bool Reaches(const LimitReport& report, Limit limit, double count) {
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  while (report.Count(limit) < count && absl::Now() < deadline) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  return report.Count(limit) >= count;
+}
+
+// Whether it has been reached just so many times, at last: who is refused may know it before it is
+// told.
 inline ::testing::AssertionResult WaitForCount(const LimitReport& report, Limit limit,
                                                double count) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(30);
-  while (report.Count(limit) < count && absl::Now() < deadline)
-    absl::SleepFor(absl::Milliseconds(1));
-  if (report.Count(limit) == count) return ::testing::AssertionSuccess();
+  if (Reaches(report, limit, count) && report.Count(limit) == count) {
+    return ::testing::AssertionSuccess();
+  }
   return ::testing::AssertionFailure()
          << NameOf(limit) << ": " << report.Count(limit) << " times, not " << count;
 }

@@ -17,6 +17,7 @@
 #include "common/async/testing/talk.h"
 #include "common/crypto/testing/test_authority.h"
 #include "common/http/server.h"
+#include "common/limit/testing/wait_for_count.h"
 #include "common/os/env.h"
 #include "common/os/unique_fd.h"
 
@@ -42,11 +43,6 @@ class ListenerLimitsTest : public ::testing::Test {
   std::string Talk(std::string_view text) {
     return async::testing::Talk(client_.executor(0), server_->endpoint(), text);
   }
-  bool Reaches(Limit limit, double count) {
-    const absl::Time end = absl::Now() + absl::Seconds(30);
-    while (report_.Count(limit) < count && absl::Now() < end) absl::SleepFor(absl::Milliseconds(1));
-    return report_.Count(limit) >= count;
-  }
 
   telemetry::Registry registry_;
   limit::LimitReport report_{registry_, "dragonfly_test", os::PosixEnv().clock(),
@@ -63,7 +59,7 @@ TEST_F(ListenerLimitsTest, Sec_WithoutDescriptorsAcceptingPausesAndGoesOn) {
   ASSERT_EQ(report_.Count(Limit::kDescriptors), 0);
   const absl::Time start = absl::Now();
   async::testing::StarvedConnection client(server_->endpoint());
-  EXPECT_TRUE(Reaches(Limit::kDescriptors, 3));
+  EXPECT_TRUE(limit::testing::Reaches(report_, Limit::kDescriptors, 3));
   const double pauses = report_.Count(Limit::kDescriptors);
   EXPECT_LE(pauses, absl::ToDoubleMilliseconds(absl::Now() - start) / 100 + 2) << "it spins";
   client.Relieve();
@@ -84,9 +80,9 @@ TEST_F(ListenerLimitsTest, Sec_D17_HandshakesThatComeToNothingAreEndedAndCounted
   options.handshake_timeout = absl::Milliseconds(100);
   Start(options);
   EXPECT_EQ(Talk(""), "") << "silence";
-  EXPECT_TRUE(Reaches(Limit::kHandshake, 1));
+  EXPECT_TRUE(limit::testing::Reaches(report_, Limit::kHandshake, 1));
   Talk(kAsk);  // plaintext
-  EXPECT_TRUE(Reaches(Limit::kHandshake, 2));
+  EXPECT_TRUE(limit::testing::Reaches(report_, Limit::kHandshake, 2));
   std::filesystem::remove_all(folder);
 }
 
