@@ -30,6 +30,7 @@ absl::StatusOr<Epoch> MemberLiveness::Begin(const Member& member) {
   const std::lock_guard lock(mutex_);
   absl::StatusOr<Epoch> epoch = leases_.Begin(member, clock_.Now());
   if (epoch.ok()) HeardLocked(member);
+  ++version_;
   return epoch;
 }
 
@@ -42,6 +43,7 @@ void MemberLiveness::Beat(const Member& member, Epoch epoch) {
 void MemberLiveness::End(const Member& member, Epoch epoch) {
   const std::lock_guard lock(mutex_);
   leases_.End(member, epoch);
+  ++version_;
   const auto known = known_.find(member);
   if (known == known_.end() || known->second.inactive) return;
   if (!leases_.IsActive(member, clock_.Now())) known->second.inactive = clock_.WallNow();
@@ -67,6 +69,7 @@ std::vector<LivenessChange> MemberLiveness::TakeChangesLocked() {
     }
     out.push_back(WithTimeLocked(std::move(change)));
   }
+  if (!out.empty()) ++version_;
   ForgetLocked(now);
   return out;
 }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -53,6 +55,8 @@ class MemberLiveness {
   // die of a database that is away.
   bool IsAlive(const store::models::Scheduler& row, absl::Time read_at) const;
   bool IsAlive(const store::models::SeedPeer& row, absl::Time read_at) const;
+  // Another one when a member came or went. That one fell silent is not in it until TakeChanges.
+  uint64_t version() const { return version_.load(std::memory_order_relaxed); }
   // Members with a lease of this manager.
   size_t Active(liveness::MemberKind kind) const;
 
@@ -75,6 +79,7 @@ class MemberLiveness {
   mutable liveness::LeaseTable leases_;  // notices with each look that the process stood still
   absl::flat_hash_map<liveness::Member, Known> known_;
   absl::Time next_forget_ = absl::InfinitePast();
+  std::atomic<uint64_t> version_{0};
 };
 
 }  // namespace dragonfly::manager::cache

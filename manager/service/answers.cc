@@ -214,15 +214,13 @@ absl::StatusOr<pb::ListSeedPeersResponse> Answers::List(
                                " is not registered; it has to call UpdateSeedPeer first"));
 }
 
-absl::StatusOr<pb::ListSchedulersResponse> Answers::List(
-    const pb::ListSchedulersRequest& request) const {
-  pb::ListSchedulersResponse response;
+absl::StatusOr<Answers::Chosen> Answers::Choose(const pb::ListSchedulersRequest& request) const {
+  Chosen chosen;
   if (request.scheduler_cluster_id() != 0) {
     const cache::Cluster* cluster = snapshot_.FindCluster(request.scheduler_cluster_id());
     if (cluster == nullptr) return NoSchedulerCluster(request.scheduler_cluster_id());
-    size_t none = 0;
-    AddSchedulers(*cluster, none, response);
-    return response;
+    chosen.clusters.push_back(static_cast<uint32_t>(cluster - snapshot_.clusters.data()));
+    return chosen;
   }
   std::vector<std::shared_ptr<const search::ClusterScopes>> scopes;
   scopes.reserve(snapshot_.clusters.size());
@@ -232,9 +230,17 @@ absl::StatusOr<pb::ListSchedulersResponse> Answers::List(
   caller.hostname = request.hostname();
   caller.idc = request.idc();
   caller.location = request.location();
-  size_t room = kMaxSeedPeers;
   for (const search::RankedCluster& ranked : search::RankClusters(caller, scopes))
-    AddSchedulers(snapshot_.clusters[ranked.index], room, response);
+    chosen.clusters.push_back(static_cast<uint32_t>(ranked.index));
+  chosen.with_seed_peers = true;
+  return chosen;
+}
+
+pb::ListSchedulersResponse Answers::List(const Chosen& chosen) const {
+  pb::ListSchedulersResponse response;
+  size_t room = chosen.with_seed_peers ? kMaxSeedPeers : 0;
+  for (const uint32_t cluster : chosen.clusters)
+    AddSchedulers(snapshot_.clusters[cluster], room, response);
   return response;
 }
 

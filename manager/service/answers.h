@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "manager/cache/member_liveness.h"
@@ -35,9 +36,14 @@ class Answers {
       const ::manager::v2::GetSeedPeerRequest& request) const;
   absl::StatusOr<::manager::v2::ListSeedPeersResponse> List(
       const ::manager::v2::ListSeedPeersRequest& request) const;
-  // May be empty: nobody is alive.
-  absl::StatusOr<::manager::v2::ListSchedulersResponse> List(
-      const ::manager::v2::ListSchedulersRequest& request) const;
+  // Clusters, by their place in the snapshot, best first.
+  struct Chosen {
+    std::vector<uint32_t> clusters;
+    bool with_seed_peers = false;
+  };
+  absl::StatusOr<Chosen> Choose(const ::manager::v2::ListSchedulersRequest& request) const;
+  // The schedulers of these clusters. May be empty: nobody is alive.
+  ::manager::v2::ListSchedulersResponse List(const Chosen& chosen) const;
   absl::StatusOr<::manager::v2::ListApplicationsResponse> List(
       const ::manager::v2::ListApplicationsRequest& request) const;
 

@@ -19,6 +19,7 @@
 #include "manager/service/keep_alives.h"
 #include "manager/service/manager_metrics.h"
 #include "manager/service/registrations.h"
+#include "manager/service/scheduler_lists.h"
 #include "proto/manager_v2.grpc.pb.h"
 #include "proto/rules/validate.h"
 
@@ -84,7 +85,10 @@ liveness::LeaseTable::Options LeasesOf(const ServiceOptions& options) {
 
 }  // namespace
 
-struct ManagerService::Impl final : public pb::Manager::CallbackService {
+// ListSchedulers answers with bytes that are there already.
+using Methods = pb::Manager::WithRawCallbackMethod_ListSchedulers<pb::Manager::CallbackService>;
+
+struct ManagerService::Impl final : public Methods {
   Impl(const Deps& the_deps, const ServiceOptions& the_options)
       : deps(the_deps),
         options(the_options),
@@ -245,16 +249,29 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
     co_return Empty();
   }
 
-  Co<absl::StatusOr<pb::ListSchedulersResponse>> Search(CancelScope& its,
-                                                        pb::ListSchedulersRequest request) {
+  using SchedulerList = std::shared_ptr<const SchedulerLists::List>;
+
+  Co<absl::StatusOr<SchedulerList>> FindSchedulers(CancelScope& its,
+                                                   const pb::ListSchedulersRequest& request) {
+    auto snapshot = co_await deps.cache.Get(its);
+    if (!snapshot.ok()) co_return snapshot.status();
+    absl::StatusOr<SchedulerList> found = scheduler_lists.Get(*snapshot, request);
+    if (!absl::IsNotFound(found.status())) co_return found;
+    snapshot = co_await deps.cache.Refresh(its);
+    if (!snapshot.ok()) co_return snapshot.status();
+    found = scheduler_lists.Get(*snapshot, request);
+    co_return found;
+  }
+
+  Co<absl::StatusOr<::grpc::ByteBuffer>> Search(CancelScope& its,
+                                                pb::ListSchedulersRequest request) {
     const bool searches = request.scheduler_cluster_id() == 0;
-    const std::string version = request.version();
-    const std::string commit = request.commit();
-    if (searches) metrics.Searched(version, commit);
-    auto answer = co_await List<pb::ListSchedulersResponse>(its, true, std::move(request));
-    if (searches && (!answer.ok() || answer->schedulers_size() == 0))
-      metrics.SearchFailed(version, commit);
-    co_return answer;
+    if (searches) metrics.Searched(request.version(), request.commit());
+    absl::StatusOr<SchedulerList> found = co_await FindSchedulers(its, request);
+    if (searches && (!found.ok() || (*found)->schedulers == 0))
+      metrics.SearchFailed(request.version(), request.commit());
+    if (!found.ok()) co_return found.status();
+    co_return (*found)->message;
   }
 
   // ---- the service ----
@@ -301,9 +318,18 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
                    return RegisterScheduler(std::move(valid));
                  });
   }
-  Unary* ListSchedulers(Context* context, const pb::ListSchedulersRequest* request,
-                        pb::ListSchedulersResponse* response) override {
-    return Serve(Call::kListSchedulers, context, request, response, absl::OkStatus(),
+  Unary* ListSchedulers(Context* context, const ::grpc::ByteBuffer* request,
+                        ::grpc::ByteBuffer* response) override {
+    pb::ListSchedulersRequest parsed;
+    ::grpc::ByteBuffer bytes = *request;
+    const ::grpc::Status read =
+        ::grpc::SerializationTraits<pb::ListSchedulersRequest>::Deserialize(&bytes, &parsed);
+    if (!read.ok()) {
+      Unary* reactor = context->DefaultReactor();
+      reactor->Finish(read);
+      return reactor;
+    }
+    return Serve(Call::kListSchedulers, context, &parsed, response, absl::OkStatus(),
                  [this](CancelScope& its, pb::ListSchedulersRequest valid) {
                    return Search(its, std::move(valid));
                  });
@@ -343,6 +369,7 @@ struct ManagerService::Impl final : public pb::Manager::CallbackService {
   const ServiceOptions options;
   ManagerMetrics metrics;
   cache::MemberLiveness liveness;
+  SchedulerLists scheduler_lists{liveness, deps.clock};
   common::rpc::CallGate gate;
   std::atomic<size_t> calls{0};
   std::atomic<bool> ending{false};

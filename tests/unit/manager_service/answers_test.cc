@@ -51,10 +51,12 @@ class AnswersTest : public ::testing::Test {
     request.set_hostname(host_name);
     request.set_ip("10.1.1.1");
     request.set_scheduler_cluster_id(cluster);
-    const auto answer = Answers(snapshot_, liveness_).List(request);
-    if (!answer.ok()) return std::string(answer.status().message());
+    const Answers answers(snapshot_, liveness_);
+    const auto chosen = answers.Choose(request);
+    if (!chosen.ok()) return std::string(chosen.status().message());
+    const pb::ListSchedulersResponse answer = answers.List(*chosen);
     std::string names;
-    for (const pb::Scheduler& each : answer->schedulers()) names += each.hostname() + " ";
+    for (const pb::Scheduler& each : answer.schedulers()) names += each.hostname() + " ";
     return names;
   }
 
@@ -119,13 +121,14 @@ TEST_F(AnswersTest, SeedPeersOfLinkedClustersComeWithASearchedScheduler) {
   pb::ListSchedulersRequest request;
   request.set_hostname("me");
   request.set_ip("10.1.1.1");
-  const auto answer = Answers(snapshot_, liveness_).List(request);
-  ASSERT_TRUE(answer.ok());
-  ASSERT_EQ(answer->schedulers_size(), 2);
-  ASSERT_EQ(answer->schedulers(0).seed_peers_size(), 1) << "one is dead";
-  EXPECT_EQ(answer->schedulers(0).seed_peers(0).seed_peer_cluster().config(),
-            R"({"load_limit":1})");
-  EXPECT_EQ(answer->schedulers(1).seed_peers_size(), 0) << "its cluster is not linked";
+  const Answers answers(snapshot_, liveness_);
+  const auto chosen = answers.Choose(request);
+  ASSERT_TRUE(chosen.ok());
+  const pb::ListSchedulersResponse answer = answers.List(*chosen);
+  ASSERT_EQ(answer.schedulers_size(), 2);
+  ASSERT_EQ(answer.schedulers(0).seed_peers_size(), 1) << "one is dead";
+  EXPECT_EQ(answer.schedulers(0).seed_peers(0).seed_peer_cluster().config(), R"({"load_limit":1})");
+  EXPECT_EQ(answer.schedulers(1).seed_peers_size(), 0) << "its cluster is not linked";
 }
 
 }  // namespace
