@@ -83,6 +83,18 @@ liveness::LeaseTable::Options LeasesOf(const ServiceOptions& options) {
   return leases;
 }
 
+// The message of a list, which lives until it was sent.
+::grpc::ByteBuffer Bytes(std::shared_ptr<const SchedulerLists::List> list) {
+  auto* held = new std::shared_ptr<const SchedulerLists::List>(std::move(list));
+  const std::string& message = (*held)->message;
+  const auto drop = [](void* of) {
+    delete static_cast<std::shared_ptr<const SchedulerLists::List>*>(of);
+  };
+  // Nobody writes to it.
+  const ::grpc::Slice slice(const_cast<char*>(message.data()), message.size(), drop, held);
+  return {&slice, 1};
+}
+
 }  // namespace
 
 // ListSchedulers answers with bytes that are there already.
@@ -271,7 +283,7 @@ struct ManagerService::Impl final : public Methods {
     if (searches && (!found.ok() || (*found)->schedulers == 0))
       metrics.SearchFailed(request.version(), request.commit());
     if (!found.ok()) co_return found.status();
-    co_return (*found)->message;
+    co_return Bytes(*std::move(found));
   }
 
   // ---- the service ----

@@ -1,7 +1,5 @@
 #include "manager/service/scheduler_lists.h"
 
-#include <grpcpp/support/slice.h>
-
 #include <utility>
 
 #include "manager/service/answers.h"
@@ -36,8 +34,7 @@ absl::StatusOr<std::shared_ptr<const SchedulerLists::List>> SchedulerLists::Get(
   const ::manager::v2::ListSchedulersResponse message = answers.List(*chosen);
   auto list = std::make_shared<List>();
   list->schedulers = static_cast<size_t>(message.schedulers_size());
-  const ::grpc::Slice bytes(message.SerializeAsString());
-  list->message = ::grpc::ByteBuffer(&bytes, 1);
+  list->message = message.SerializeAsString();
   const std::lock_guard lock(mutex_);
   if (snapshot_ == snapshot && liveness_version_ == version) lists_[std::move(key)] = list;
   return std::shared_ptr<const List>(std::move(list));

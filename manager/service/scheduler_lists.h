@@ -1,11 +1,10 @@
 #pragma once
 
-#include <grpcpp/support/byte_buffer.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -29,7 +28,7 @@ namespace dragonfly::manager::service {
 class SchedulerLists {
  public:
   struct List {
-    ::grpc::ByteBuffer message;
+    std::string message;  // ListSchedulersResponse
     size_t schedulers = 0;
   };
 

@@ -50,8 +50,6 @@ void AddScheduling(Schema& schema, SchedulingConfig& scheduling) {
                   "a seed peer or reader of an origin without progress for so long has failed");
   schema.Duration("scheduler.waitLimit", &scheduling.wait_limit, absl::Seconds(1),
                   "longest wait for a parent");
-  schema.Number<uint32_t>("scheduler.fanOut", &scheduling.fan_out, 0, 100'000,
-                          "children of one peer while others are about to become parents; 0: any");
   schema.Number<uint32_t>("scheduler.shards", &scheduling.shards, 0, 256,
                           "threads that schedule; 0: one a core");
   schema.Number<uint32_t>("scheduler.maxHosts", &scheduling.max_hosts, 1, kAny, "hosts known");

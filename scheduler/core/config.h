@@ -40,10 +40,6 @@ struct ShardOptions {
   absl::Duration wait_limit = absl::Minutes(5);
   // After all seeds failed a task they are left alone for so long.
   absl::Duration seed_retry = absl::Minutes(1);
-  // Children of one peer in one task while others may soon be parents too; 0: no limit.
-  uint32_t fan_out = 8;
-  // How long a newcomer waits for such another parent.
-  absl::Duration fan_out_patience = absl::Seconds(1);
 
   absl::Duration piece_download_timeout = absl::Minutes(30);
   absl::Duration peer_gc_interval = absl::Seconds(10);

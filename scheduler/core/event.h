@@ -111,6 +111,11 @@ struct HostLeft {
   std::shared_ptr<Host> host;
 };
 
+// The estimate of its uplink has changed; posted to every shard.
+struct UplinkChanged {
+  std::shared_ptr<Host> host;
+};
+
 // The trigger that TriggerSeed started has ended. `ok` false: it could not be sent or its stream
 // broke.
 struct SeedTriggerEnded {
@@ -125,7 +130,8 @@ struct ConfigChanged {
   std::shared_ptr<const ClusterConfig> config;
 };
 
-using Event = std::variant<Register, PeerMessage, StreamClosed, StatPeer, DeletePeer, StatTask,
-                           DeleteTask, HostLeft, SeedTriggerEnded, SeedsChanged, ConfigChanged>;
+using Event =
+    std::variant<Register, PeerMessage, StreamClosed, StatPeer, DeletePeer, StatTask, DeleteTask,
+                 HostLeft, UplinkChanged, SeedTriggerEnded, SeedsChanged, ConfigChanged>;
 
 }  // namespace dragonfly::scheduler::core

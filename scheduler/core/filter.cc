@@ -25,7 +25,7 @@ struct Ranked {
 
 Ranked Rank(const Task& task, uint32_t parent_index, const Peer& child,
             const HostFacts& parent_facts, const HostFacts& child_facts,
-            const ClusterConfig& config, Rng& rng) {
+            const ClusterConfig& config, swarm::Rng& rng) {
   const Peer& parent = task.peer(parent_index);
   const HostLoad load = parent.host->load();
   const uint32_t limit = parent_facts.is_seed() ? config.seed_load_limit : config.peer_load_limit;
@@ -51,18 +51,22 @@ double UsefulShare(const Task& task, const Peer& parent, const Peer& child) {
   return static_cast<double>(ahead) / static_cast<double>(*task.piece_count - child.pieces.count());
 }
 
-Refusal Refuse(const Task& task, uint32_t parent, uint32_t child, const HostFacts& parent_facts,
-               const PickOptions& options) {
+bool IsBlocked(const Task& task, uint32_t parent, uint32_t child) {
+  const uint32_t generation = task.peer(parent).generation;
+  const auto& blocked = task.peer(child).blocked;
+  return std::any_of(blocked.begin(), blocked.end(), [&](const PeerHandle& handle) {
+    return handle.peer == parent && handle.generation == generation;
+  });
+}
+
+Refusal Refuse(const Task& task, uint32_t parent, uint32_t child, const HostFacts& parent_facts) {
   if (parent == child) return Refusal::kSelf;
   const Peer& above = task.peer(parent);
   const Peer& below = task.peer(child);
-  for (const PeerHandle& blocked : below.blocked) {
-    if (blocked.peer == parent && blocked.generation == above.generation) return Refusal::kBlocked;
-  }
+  if (IsBlocked(task, parent, child)) return Refusal::kBlocked;
   if (parent_facts.disable_shared) return Refusal::kNotShared;
   if (above.host->id() == below.host->id()) return Refusal::kSameHost;
   if (above.costs.LastIsOutlier()) return Refusal::kBad;
-  if (options.fan_out != 0 && above.children.size() >= options.fan_out) return Refusal::kFull;
   if (task.HasEdge(parent, child)) return Refusal::kConnected;
   return Refusal::kUsable;
 }
@@ -71,13 +75,12 @@ bool HasAvailableParent(const Task& task, uint32_t child) {
   const Peer& below = task.peer(child);
   return std::any_of(task.eligible().begin(), task.eligible().end(), [&](uint32_t parent) {
     const std::shared_ptr<const HostFacts> facts = task.peer(parent).host->facts();
-    return Refuse(task, parent, child, *facts, PickOptions()) == Refusal::kUsable &&
+    return Refuse(task, parent, child, *facts) == Refusal::kUsable &&
            UsefulShare(task, task.peer(parent), below) >= 0;
   });
 }
 
-Picked PickParents(Task& task, uint32_t child, const ClusterConfig& config,
-                   const PickOptions& options, Rng& rng) {
+Picked PickParents(Task& task, uint32_t child, const ClusterConfig& config, swarm::Rng& rng) {
   Picked out;
   const size_t total = task.eligible().size();
   if (total == 0) return out;
@@ -95,8 +98,7 @@ Picked PickParents(Task& task, uint32_t child, const ClusterConfig& config,
     const std::shared_ptr<const HostFacts> facts = task.peer(parent).host->facts();
     const Refusal refusal = task.IsMarked(parent) && parent != child
                                 ? Refusal::kBelow
-                                : Refuse(task, parent, child, *facts, options);
-    if (refusal == Refusal::kFull) out.full = true;
+                                : Refuse(task, parent, child, *facts);
     if (refusal == Refusal::kBlocked || refusal == Refusal::kSameHost ||
         refusal == Refusal::kBelow || refusal == Refusal::kBad) {
       out.unusable_for_child = true;

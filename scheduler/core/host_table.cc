@@ -1,5 +1,7 @@
 #include "scheduler/core/host_table.h"
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +14,8 @@ namespace {
 // How many hosts are looked at for one to make room, and how long it must have been idle.
 constexpr int kHostsLookedAt = 64;
 constexpr absl::Duration kEvictionIdle = absl::Minutes(1);
+// Of an estimate, for anybody to act on it.
+constexpr double kUplinkChange = 0.1;
 
 absl::string_view Key(std::string_view id) { return absl::string_view(id.data(), id.size()); }
 
@@ -21,14 +25,35 @@ Host::Host(HostFacts facts, absl::Time now)
     : id_(facts.id),
       facts_(std::make_shared<const HostFacts>(std::move(facts))),
       updated_nanos_(absl::ToUnixNanos(now)),
-      announced_nanos_(absl::ToUnixNanos(now)) {}
+      announced_nanos_(absl::ToUnixNanos(now)) {
+  EstimateUplink(*facts_);
+}
 
 std::shared_ptr<const HostFacts> Host::facts() const {
   std::lock_guard lock(mutex_);
   return facts_;
 }
 
+// What others than us send through the same link is not there for us; a tenth always is, so that a
+// busy host stays somebody to fall back on.
+void Host::EstimateUplink(const HostFacts& facts) {
+  constexpr uint64_t kAlwaysThere = 10;
+  constexpr int64_t kBits = 8;
+  if (uplink_measured_.load(std::memory_order_relaxed) || facts.max_tx_bandwidth_bps == 0) return;
+  const auto ours = static_cast<uint64_t>(std::max<int64_t>(0, uplink_.reserved())) * kBits;
+  const uint64_t others = facts.tx_bandwidth_bps - std::min(facts.tx_bandwidth_bps, ours);
+  const uint64_t most = facts.max_tx_bandwidth_bps;
+  const uint64_t bps = std::max(most - std::min(others, most), most / kAlwaysThere);
+  uplink_.SetEstimate(static_cast<int64_t>(bps / kBits));
+}
+
+void Host::SetMeasuredUplink(int64_t bytes_per_second) {
+  uplink_measured_.store(true, std::memory_order_relaxed);
+  uplink_.SetEstimate(bytes_per_second);
+}
+
 void Host::Update(HostFacts facts, absl::Time now) {
+  EstimateUplink(facts);
   auto next = std::make_shared<const HostFacts>(std::move(facts));
   {
     std::lock_guard lock(mutex_);
@@ -53,10 +78,13 @@ void Host::Release(const HostCharge& charge) {
 }
 
 HostLoad Host::load() const {
-  return HostLoad{tx_bandwidth_.load(std::memory_order_relaxed),
-                  content_length_.load(std::memory_order_relaxed),
-                  pieces_.load(std::memory_order_relaxed),
-                  children_.load(std::memory_order_relaxed)};
+  constexpr uint64_t kBits = 8;
+  HostLoad out{tx_bandwidth_.load(std::memory_order_relaxed),
+               content_length_.load(std::memory_order_relaxed),
+               pieces_.load(std::memory_order_relaxed), children_.load(std::memory_order_relaxed)};
+  out.tx_bandwidth_bps += static_cast<uint64_t>(std::max<int64_t>(0, uplink_.reserved())) * kBits;
+  out.children += static_cast<uint64_t>(std::max<int32_t>(0, uplink_.children()));
+  return out;
 }
 
 absl::StatusOr<HostTable::Announced> HostTable::Announce(HostFacts facts, absl::Time now) {
@@ -68,7 +96,10 @@ absl::StatusOr<HostTable::Announced> HostTable::Announce(HostFacts facts, absl::
     out.host = it->second;
     out.placement_changed = old->type != facts.type || old->ip != facts.ip ||
                             old->port != facts.port || old->disable_shared != facts.disable_shared;
+    const auto before = static_cast<double>(it->second->uplink().estimate());
     it->second->Update(std::move(facts), now);
+    const auto after = static_cast<double>(it->second->uplink().estimate());
+    out.uplink_changed = std::abs(after - before) > kUplinkChange * before;
     return out;
   }
   if (hosts_.size() >= max_hosts_ && !MakeRoom(now)) {

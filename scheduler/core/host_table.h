@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "scheduler/core/types.h"
+#include "scheduler/swarm/uplink.h"
 
 namespace dragonfly::scheduler::core {
 
@@ -29,9 +30,11 @@ struct HostFacts {
   bool disable_shared = false;  // never a parent
   std::string idc;
   std::string location;               // most general part first, parts separated by '|'
-  uint64_t max_tx_bandwidth_bps = 0;  // bits per second
-  absl::Duration announce_interval;   // zero: not said; the host is then never idle
-  std::string serialized;             // common.v2.Host as the service made it; opaque here
+  uint64_t max_tx_bandwidth_bps = 0;  // bits per second; 0: not said, here and below
+  uint64_t tx_bandwidth_bps = 0;      // what it sends at present, to whomever
+  uint64_t max_rx_bandwidth_bps = 0;
+  absl::Duration announce_interval;  // zero: not said; the host is then never idle
+  std::string serialized;            // common.v2.Host as the service made it; opaque here
 
   bool is_seed() const { return type != HostType::kNormal; }
 };
@@ -64,7 +67,14 @@ class Host {
 
   void Reserve(const HostCharge& charge);
   void Release(const HostCharge& charge);
+  // With what the shares of stripes come to.
   HostLoad load() const;
+
+  // What it can send and what of it is promised.
+  swarm::Uplink& uplink() { return uplink_; }
+  const swarm::Uplink& uplink() const { return uplink_; }
+  // What its uploads came to, bytes per second: believed from now on, whatever it announces.
+  void SetMeasuredUplink(int64_t bytes_per_second);
 
   // Announced, or one of its peers served a piece.
   void Touch(absl::Time now) {
@@ -84,6 +94,7 @@ class Host {
  private:
   friend class HostTable;
   void Update(HostFacts facts, absl::Time now);
+  void EstimateUplink(const HostFacts& facts);
 
   const std::string id_;
   mutable std::mutex mutex_;  // guards facts_
@@ -95,6 +106,8 @@ class Host {
   std::atomic<uint64_t> pieces_{0};
   std::atomic<uint64_t> children_{0};
   std::atomic<uint64_t> peers_{0};
+  std::atomic<bool> uplink_measured_{false};
+  swarm::Uplink uplink_;
 };
 
 // All hosts of the scheduler.
@@ -104,6 +117,8 @@ class HostTable {
   struct Announced {
     std::shared_ptr<Host> host;
     bool created = false;
+    // What its uplink is thought to carry changed by more than a tenth.
+    bool uplink_changed = false;
     // The address, the type or the willingness to share changed: the seed ring has to be made
     // again.
     bool placement_changed = false;

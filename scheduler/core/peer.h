@@ -53,7 +53,7 @@ class PieceCosts {
 // A peer: one download of a task by one host. Owned by its Task; everything is public to the
 // shard's code and to nobody else.
 struct Peer {
-  // parent -> child, as the child sees it.
+  // parent -> child, as the child sees it; of children that want a part of the content.
   struct Edge {
     uint32_t parent = kNone;
     uint32_t index_in_parent = 0;  // in Peer::children of the parent
@@ -85,10 +85,8 @@ struct Peer {
   absl::InlinedVector<uint32_t, 4> children;
   absl::InlinedVector<PeerHandle, 2> blocked;  // never to be offered to this peer again
   uint32_t depth = 0;                          // 0 reads the origin or has everything
-  // Of those with kStripes, while they run: the stripe that they read near the source and pass on,
-  // and peers that pass on the other one. Mates are no edges: they may form circles.
-  uint32_t stripe = 0;
-  absl::InlinedVector<PeerHandle, 3> mates;
+  // The parents from the forest that it was told last.
+  absl::InlinedVector<uint32_t, 4> told;
 
   uint32_t eligible_index = kNone;  // in Task::eligible
   // While it waits for an answer: neighbours in Task's list of waiters, since when, until when.

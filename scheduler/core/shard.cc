@@ -213,6 +213,7 @@ void Shard::RemovePeer(const At& at) {
   if (at.peer->state == PeerState::kSucceeded) --at.task->succeeded;
   at.peer->state = PeerState::kLeave;
   at.task->SetEligible(at.peer_index, false);
+  SyncMember(at);
   DropEdgesToParents(at);
   DropEdgesToChildren(at);
   if (at.task->seed.peer == at.peer_index) at.task->seed.peer = kNone;
@@ -239,6 +240,7 @@ void Shard::RemovePeer(const At& at) {
 
 void Shard::RemoveTask(uint32_t task_index) {
   Task& task = *tasks_[task_index];
+  task.forest.reset();
   for (uint32_t peer = 0; peer < task.slots().size(); ++peer) {
     if (task.slots()[peer] == nullptr) continue;
     RemovePeer(At{task_index, peer, &task, &task.peer(peer)});

@@ -16,8 +16,8 @@
 #include "scheduler/core/decision.h"
 #include "scheduler/core/event.h"
 #include "scheduler/core/filter.h"
-#include "scheduler/core/rng.h"
 #include "scheduler/core/task.h"
+#include "scheduler/swarm/rng.h"
 
 namespace dragonfly::scheduler::core {
 
@@ -77,6 +77,7 @@ class Shard {
   void Handle(const PeerMessage& event);
   void Handle(const StreamClosed& event);
   void Handle(const HostLeft& event);
+  void Handle(const UplinkChanged& event);
   void Handle(const SeedsChanged& event);
   void Handle(const ConfigChanged& event);
   At Locate(const PeerRef& ref);
@@ -119,15 +120,18 @@ class Shard {
   void Fail(const At& at);
   void TaskSourceFailed(const At& at);
 
-  // shard_mates.cc: peers that pass pieces on to one another.
-  void Introduce(const At& at);
-  Peer* LiveMate(const PeerHandle& handle);
-  void TellMates(const At& at);
-  void OrderByStripe(const At& at, std::vector<uint32_t>& parents);
+  // shard_swarm.cc: peers that pass pieces on to one another.
+  void SyncMember(const At& at);
+  Picked FromForest(const At& at);
+  void MarkReshaped(uint32_t task_index);
+  void TellChanged(uint32_t task_index);
+  void EnsureRoot(uint32_t task_index);
 
   // shard_schedule.cc: who gets which answer.
   bool Decide(const At& at);
   bool AnswerWithParents(const At& at, const Picked& picked);
+  void AddEdges(const At& at, const Picked& picked);
+  bool HasParents(const At& at) const;
   bool MayReadOrigin(const At& at, const Picked& picked);
   void Grant(const At& at);
   void Park(const At& at, const Picked& picked);
@@ -173,7 +177,7 @@ class Shard {
   const ShardOptions options_;
   std::shared_ptr<const ClusterConfig> config_;
   std::shared_ptr<const SeedRing> ring_;
-  Rng rng_;
+  swarm::Rng rng_;
   uint32_t last_generation_ = 0;
   uint64_t last_trigger_ = 0;
 
@@ -187,7 +191,8 @@ class Shard {
   absl::flat_hash_map<const Host*, std::vector<PeerHandle>> peers_of_host_;
   absl::flat_hash_set<uint32_t> seeding_;  // tasks with a trigger in flight
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
-  std::vector<uint32_t> dirty_;  // tasks whose waiters may get an answer now
+  std::vector<uint32_t> dirty_;     // tasks whose waiters may get an answer now
+  std::vector<uint32_t> reshaped_;  // tasks whose peers may have other parents now
 
   // Of the step that is running.
   absl::Time now_ = absl::InfinitePast();

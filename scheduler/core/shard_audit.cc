@@ -28,6 +28,14 @@ absl::Status AuditEdges(const Task& task, uint32_t index) {
       return Wrong(task, index, "child without an edge");
     }
   }
+  if (!peer.parents.empty() && !peer.range.has_value()) {
+    return Wrong(task, index, "edges though it wants all of the content");
+  }
+  const bool in_forest = task.forest != nullptr && task.forest->has(index);
+  if (in_forest &&
+      (peer.range.has_value() || (IsEnded(peer.state) && peer.state != PeerState::kSucceeded))) {
+    return Wrong(task, index, "in the forest without a reason");
+  }
   const bool may_have_parents =
       peer.state == PeerState::kReceivedNormal || peer.state == PeerState::kRunning;
   if (!peer.parents.empty() && !may_have_parents) {
@@ -105,6 +113,10 @@ absl::Status Shard::Audit() const {
     }
     if (parked != task->parked_count()) return Wrong(*task, kNone, "parked count");
     if (succeeded != task->succeeded) return Wrong(*task, kNone, "count of holders");
+    if (task->forest != nullptr) {
+      absl::Status audited = task->forest->Audit(false);
+      if (!audited.ok()) return audited;
+    }
     if (HasCycle(*task)) return Wrong(*task, kNone, "cycle among its peers");
     if (task->budget.size() > options_.back_to_source_count && options_.back_to_source_count > 0) {
       const auto& slots = task->budget.slots();

@@ -58,7 +58,6 @@ void Shard::Apply(const PeerStarted&, StreamId stream, const At& at) {
   peer.piece_updated = now_;
   ArmPeer(at);
   UpdateEligible(at);
-  Introduce(at);
 }
 
 void Shard::Apply(const PeerBackToSourceStarted&, StreamId stream, const At& at) {
@@ -101,6 +100,10 @@ void Shard::Apply(const Reschedule& body, StreamId stream, const At& at) {
                                 absl::string_view(Name(state).data(), Name(state).size()))));
   }
   UpdateEligible(at);
+  // Nobody is bad, and yet nobody has what is missing.
+  swarm::Forest* forest = at.task->forest.get();
+  if (body.unusable_parents.empty() && forest != nullptr && forest->has(at.peer_index))
+    forest->ExchangeSpares(at.peer_index);
   Decide(at);
 }
 
@@ -188,7 +191,11 @@ void Shard::AddPiece(const At& at, uint32_t number, absl::Duration cost) {
   const uint32_t pieces = at.task->piece_count.value_or(kMostKnownPieces);
   if (peer.has_all || number >= std::min(pieces, kMostKnownPieces)) return;
   const bool first = peer.pieces.count() == 0;
-  if (peer.pieces.Add(number) && first) UpdateEligible(at);
+  if (!peer.pieces.Add(number)) return;
+  if (first) UpdateEligible(at);
+  swarm::Forest* forest = at.task->forest.get();
+  if (forest != nullptr && forest->has(at.peer_index))
+    forest->SetProgress(at.peer_index, peer.pieces.count());
 }
 
 void Shard::Block(const At& at, std::string_view parent_id) {
@@ -200,13 +207,18 @@ void Shard::Block(const At& at, std::string_view parent_id) {
   // Of a child that refuses everybody the oldest refusals are forgotten.
   if (blocked.size() >= kMostBlocked) blocked.erase(blocked.begin());
   blocked.push_back(handle);
+  swarm::Forest* forest = at.task->forest.get();
+  if (forest == nullptr || !forest->has(at.peer_index) || !forest->has(parent)) return;
+  forest->Refuse(at.peer_index, parent);
+  MarkReshaped(at.task_index);
 }
 
 // The parents of a child are few; their ids are compared before the task's index is asked.
 void Shard::TouchParent(const At& at, std::string_view parent_id) {
   uint32_t parent = kNone;
-  for (const Peer::Edge& edge : at.peer->parents) {
-    if (at.task->peer(edge.parent).id == parent_id) parent = edge.parent;
+  for (const uint32_t told : at.peer->told) {
+    const Peer* known = told < at.task->slots().size() ? at.task->slots()[told].get() : nullptr;
+    if (known != nullptr && known->id == parent_id) parent = told;
   }
   if (parent == kNone) parent = at.task->IndexOf(parent_id);
   if (parent == kNone) return;

@@ -50,10 +50,8 @@ bool Shard::Decide(const At& at) {
     return true;
   }
 
-  PickOptions options;
-  const bool patient = !peer.parked || now_ - peer.parked_since < options_.fan_out_patience;
-  if (patient) options.fan_out = options_.fan_out;
-  const Picked picked = PickParents(task, at.peer_index, *config_, options, rng_);
+  const Picked picked =
+      peer.range.has_value() ? PickParents(task, at.peer_index, *config_, rng_) : FromForest(at);
   if (AnswerWithParents(at, picked)) return true;
   if (MayReadOrigin(at, picked) && task.budget.Reserve(at.peer_index, readers, now_)) {
     Grant(at);
@@ -75,22 +73,26 @@ bool Shard::AnswerWithParents(const At& at, const Picked& picked) {
 
   CandidateParents out;
   out.task = ViewOf(task, false);
-  const HostCharge charge = ChargeFor(task, peer, picked.parents.size());
-  uint32_t depth = UINT32_MAX - 1;
-  for (uint32_t parent : picked.parents) {
-    task.AddEdge(parent, at.peer_index, charge);
-    depth = std::min(depth, task.peer(parent).depth);
-  }
-  std::vector<uint32_t> parents(picked.parents.begin(), picked.parents.end());
-  if (peer.Has(kStripes)) OrderByStripe(at, parents);
-  for (uint32_t parent : parents) out.parents.push_back(ViewOf(task.peer(parent)));
-  peer.depth = depth + 1;
+  if (peer.range.has_value()) AddEdges(at, picked);
+  peer.told.assign(picked.parents.begin(), picked.parents.end());
+  for (uint32_t parent : picked.parents) out.parents.push_back(ViewOf(task.peer(parent)));
   sink_->Scheduled(peer.parked ? now_ - peer.parked_since : absl::ZeroDuration());
   Unpark(at);
   ReleaseSlot(at);
   UpdateEligible(at);
   sink_->SendParents(peer.stream, std::move(out));
   return true;
+}
+
+void Shard::AddEdges(const At& at, const Picked& picked) {
+  Task& task = *at.task;
+  const HostCharge charge = ChargeFor(task, *at.peer, picked.parents.size());
+  uint32_t depth = UINT32_MAX - 1;
+  for (uint32_t parent : picked.parents) {
+    task.AddEdge(parent, at.peer_index, charge);
+    depth = std::min(depth, task.peer(parent).depth);
+  }
+  at.peer->depth = depth + 1;
 }
 
 // What the child's window of pieces costs each of its parents.
@@ -108,8 +110,8 @@ bool Shard::MayReadOrigin(const At& at, const Picked& picked) {
   Task& task = *at.task;
   const Peer& peer = *at.peer;
   if (peer.disable_back_to_source) return false;
-  // Parents there are, only too busy or of unknown length.
-  if (picked.full || !picked.parents.empty()) return false;
+  // Parents there are, only of unknown length.
+  if (!picked.parents.empty()) return false;
   const absl::Duration waited = peer.parked ? now_ - peer.parked_since : absl::ZeroDuration();
   const bool out_of_patience =
       waited >= options_.retry_interval * options_.retry_back_to_source_limit;
@@ -179,7 +181,6 @@ void Shard::Park(const At& at, const Picked& picked) {
   const auto consider = [&](absl::Time time) {
     if (time > now_ && time < check) check = time;
   };
-  if (picked.full) consider(peer.parked_since + options_.fan_out_patience);
   if (peer.disable_back_to_source) {
     if (!CanHope(task))
       consider(peer.parked_since + options_.retry_interval * options_.retry_limit);
@@ -227,12 +228,18 @@ void Shard::MarkDirty(uint32_t task_index) {
 void Shard::Settle() {
   // Waking can make more dirty (a slot that is released again); each round answers somebody or
   // ends.
-  while (!dirty_.empty()) {
-    const uint32_t task_index = dirty_.back();
-    dirty_.pop_back();
+  while (!dirty_.empty() || !reshaped_.empty()) {
+    const bool reshaped = !reshaped_.empty();
+    std::vector<uint32_t>& list = reshaped ? reshaped_ : dirty_;
+    const uint32_t task_index = list.back();
+    list.pop_back();
     if (tasks_[task_index] == nullptr) continue;
-    tasks_[task_index]->dirty = false;
-    WakeParked(task_index);
+    (reshaped ? tasks_[task_index]->reshaped : tasks_[task_index]->dirty) = false;
+    if (!reshaped) {
+      WakeParked(task_index);
+    } else if (tasks_[task_index]->forest != nullptr) {
+      TellChanged(task_index);
+    }
   }
 }
 
@@ -258,7 +265,7 @@ void Shard::UpdateEligible(const At& at) {
       break;
     case PeerState::kRunning: {
       const bool has_something = peer.pieces.count() > 0 || task.content_length.has_value();
-      eligible = peer.is_seed() || (!peer.parents.empty() && has_something);
+      eligible = peer.is_seed() || (HasParents(at) && has_something);
       break;
     }
     default:
@@ -268,6 +275,15 @@ void Shard::UpdateEligible(const At& at) {
   const bool gained = eligible && peer.eligible_index == kNone;
   at.task->SetEligible(at.peer_index, eligible);
   if (gained) MarkDirty(at.task_index);
+  SyncMember(at);
+}
+
+bool Shard::HasParents(const At& at) const {
+  if (!at.peer->parents.empty()) return true;
+  const swarm::Forest* forest = at.task->forest.get();
+  if (forest == nullptr || !forest->has(at.peer_index)) return false;
+  return forest->primary(at.peer_index, 0) != swarm::kNobody ||
+         forest->primary(at.peer_index, 1) != swarm::kNobody;
 }
 
 void Shard::DropEdgesToParents(const At& at) {

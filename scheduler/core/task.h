@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,6 +12,7 @@
 #include "scheduler/core/budget.h"
 #include "scheduler/core/peer.h"
 #include "scheduler/core/types.h"
+#include "scheduler/swarm/forest.h"
 
 namespace dragonfly::scheduler::core {
 
@@ -95,9 +95,10 @@ class Task {
   SeedState seed;
   absl::Duration progress_timeout;
   std::vector<SourcePiece> source_pieces;  // by number
-  // The peers with kStripes that began last, and how many there were.
-  std::array<PeerHandle, 4> newcomers;
-  uint32_t striped = 0;
+  // Who takes which pieces from whom, of those that want all of it. Destroyed before the peers.
+  std::unique_ptr<swarm::Rules> rules;
+  std::unique_ptr<swarm::Forest> forest;
+  bool reshaped = false;  // in Shard's list of tasks whose peers may have other parents now
   absl::Time created;
   absl::Time updated;
   absl::Time expires = absl::InfiniteFuture();

@@ -147,6 +147,8 @@ core::HostFacts FactsOf(const pb::AnnounceHostRequest& request) {
   facts.idc = host.network().idc();
   facts.location = host.network().location();
   facts.max_tx_bandwidth_bps = host.network().max_tx_bandwidth();
+  facts.tx_bandwidth_bps = host.network().tx_bandwidth();
+  facts.max_rx_bandwidth_bps = host.network().max_rx_bandwidth();
   if (request.has_interval()) facts.announce_interval = DurationOf(request.interval());
   host.clear_name();
   host.clear_scheduler_cluster_id();

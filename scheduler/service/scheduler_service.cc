@@ -221,6 +221,8 @@ struct SchedulerService::Impl final : public Served {
                      log::Info("host announced itself", log::kv("host", valid.host().id()),
                                log::kv("seed", seed));
                    }
+                   if (announced->uplink_changed)
+                     deps.shards->PostToAll(core::UplinkChanged{announced->host});
                    if (!announced->placement_changed) return reply.Send(Empty());
                    // A register that follows this answer finds the seed on the ring.
                    deps.on_seeds_changed([reply] { reply.Send(Empty()); });

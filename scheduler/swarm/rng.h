@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace dragonfly::scheduler::core {
+namespace dragonfly::scheduler::swarm {
 
 // SplitMix64: small, seedable, the same sequence everywhere. Not for secrets.
 class Rng {
@@ -25,4 +25,4 @@ class Rng {
   uint64_t state_;
 };
 
-}  // namespace dragonfly::scheduler::core
+}  // namespace dragonfly::scheduler::swarm

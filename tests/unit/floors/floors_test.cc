@@ -50,7 +50,9 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
 
     {"proto/rules", {"proto", "common/*"}},
 
-    {"scheduler/core", {"common/status", "common/id", "common/digest", "common/net"}},
+    {"scheduler/swarm", {}},
+    {"scheduler/core",
+     {"scheduler/swarm", "common/status", "common/id", "common/digest", "common/net"}},
     {"scheduler/shard", {"scheduler/core", "common/*"}},
     {"scheduler/seed", {"scheduler/core", "scheduler/shard", "common/*", "proto"}},
     {"scheduler/replica", {"scheduler/core", "common/*"}},

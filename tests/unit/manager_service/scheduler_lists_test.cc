@@ -51,10 +51,8 @@ class SchedulerListsTest : public ::testing::Test {
     return list.ok() ? *list : nullptr;
   }
   static std::vector<std::string> NamesOf(const SchedulerLists::List& list) {
-    ::grpc::Slice bytes;
-    EXPECT_TRUE(list.message.DumpToSingleSlice(&bytes).ok());
     pb::ListSchedulersResponse message;
-    EXPECT_TRUE(message.ParseFromArray(bytes.begin(), static_cast<int>(bytes.size())));
+    EXPECT_TRUE(message.ParseFromString(list.message));
     std::vector<std::string> names;
     for (const pb::Scheduler& each : message.schedulers()) names.push_back(each.hostname());
     EXPECT_EQ(names.size(), list.schedulers);

@@ -189,7 +189,10 @@ TEST_F(MessageTest, ForgetsEveryPeerOfAHostThatLeft) {
 
 TEST_F(MessageTest, ChargesHostsForTheirChildrenAndReleasesExactly) {
   StartReader("a");
-  const StreamId child = Join("b");
+  AddHost("host-b");
+  Register part = MakeRegister("host-b", "b");
+  part.range = ByteRange{0, kPiece};
+  const StreamId child = Post(std::move(part));
   const HostLoad load = hosts.Find("host-a")->load();
   EXPECT_EQ(load.children, 1U);
   EXPECT_EQ(load.tx_bandwidth_bps, kPiece * 8 * 8);
@@ -199,6 +202,18 @@ TEST_F(MessageTest, ChargesHostsForTheirChildrenAndReleasesExactly) {
   Say(child, PeerFinished());
   EXPECT_EQ(hosts.Find("host-a")->load().tx_bandwidth_bps, 0U);
   EXPECT_EQ(hosts.Find("host-a")->load().children, 0U);
+}
+
+TEST_F(MessageTest, ReservesTheUplinkOfAParentWhileItsChildNeedsIt) {
+  StartReader("a");
+  const StreamId child = Join("b");
+  const std::shared_ptr<Host> parent = hosts.Find("host-a");
+  EXPECT_EQ(parent->load().children, 1U);
+  EXPECT_EQ(parent->uplink().reserved(), 10'000'000'000 / 8 * 2 / 2);
+  Say(child, PeerStarted());
+  Say(child, PeerFinished());
+  EXPECT_EQ(parent->uplink().reserved(), 0);
+  EXPECT_EQ(parent->load().children, 0U);
 }
 
 TEST_F(MessageTest, OffersNoParentThatIsBehindWhenThereIsABetterOne) {

@@ -84,6 +84,7 @@ class RandomSwarm {
       event.extensions = kLazyStat;
     }
     if (rng_.Below(3) == 0) event.extensions |= kSlice;
+    if (rng_.Below(3) != 0) event.extensions |= kStripes;
     event.need_back_to_source = rng_.Below(6) == 0;
     event.disable_back_to_source = rng_.Below(8) == 0;
     event.metadata_only = rng_.Below(30) == 0;
@@ -173,6 +174,12 @@ class RandomSwarm {
         }
         break;
       case 7:
+        if (rng_.Below(2) == 0) {
+          const std::shared_ptr<Host>& host = hosts_[rng_.Below(hosts_.size())];
+          host->SetMeasuredUplink(static_cast<int64_t>(1 + rng_.Below(500'000'000)));
+          Step(UplinkChanged{host});
+          break;
+        }
         Step(DeletePeer{1, PeerRef{{},
                                    "t" + std::to_string(rng_.Below(5)),
                                    "n" + std::to_string(rng_.Below(40)) + "-1"}});
@@ -183,7 +190,7 @@ class RandomSwarm {
     }
   }
 
-  Rng rng_;
+  swarm::Rng rng_;
   absl::Time now_ = absl::FromUnixSeconds(1'800'000'000);
   std::vector<std::shared_ptr<Host>> hosts_;
   Shard shard_;
@@ -199,7 +206,6 @@ TEST_P(PropertyTest, InvariantsHoldInRandomSwarms) {
   ShardOptions options;
   options.random_seed = GetParam();
   options.back_to_source_count = 4;
-  options.fan_out = GetParam() % 3 == 0 ? 0 : 3;
   options.max_peers = GetParam() % 2 == 0 ? 150 : 10'000;
   RandomSwarm swarm(GetParam(), options);
   swarm.Run(12'000);

@@ -201,24 +201,6 @@ TEST_F(SourceTest, SendsAPeerThatCannotUseTheSeedToTheOriginAfterAWhile) {
   EXPECT_EQ(Last(child).kind, "source");
 }
 
-TEST_F(SourceTest, FillsParentsUpToTheFanOutAndOthersAfterAMoment) {
-  ShardOptions options;
-  options.fan_out = 2;
-  Restart(options);
-  StartReader("reader");
-  std::vector<StreamId> children;
-  for (int i = 0; i < 3; ++i) children.push_back(Join("p" + std::to_string(i)));
-  EXPECT_EQ(Answers(children[2]), 0U);
-  Say(children[0], PeerStarted());
-  EXPECT_EQ(Last(children[2]).parents, std::vector<std::string>{"p0"});
-  const StreamId fourth = Join("p4");
-  const StreamId fifth = Join("p5");
-  EXPECT_EQ(Answers(fourth), 1U);
-  EXPECT_EQ(Answers(fifth), 0U);
-  Pass(absl::Seconds(1));
-  EXPECT_EQ(Last(fifth).kind, "parents");
-}
-
 TEST_F(SourceTest, EndsAWaitThatLeadsNowhere) {
   Seeds({"seed"});
   ShardOptions options;
