@@ -86,6 +86,8 @@ struct GrpcSchedulerClient::Conversation {
     callback(std::move(answer));
   }
 
+  // All schedulers are gone, and may be back within this time.
+  absl::Duration recovery;
   const common::id::TaskKey key;
   const common::trace::SpanContext trace;
   const uint32_t attempt;
@@ -213,6 +215,11 @@ std::unique_ptr<SchedulerSession> GrpcSchedulerClient::Open(
   auto conversation = std::make_shared<Conversation>(core, registration.key, registration.trace,
                                                      attempt, std::move(on_answer));
   conversation->endpoint = selector_.Pick(registration.key.id, attempt);
+  if (!conversation->endpoint) {
+    conversation->recovery = selector_.RecoveryLeft();
+    if (conversation->recovery > absl::ZeroDuration())
+      conversation->endpoint = selector_.Pick(registration.key.id, 0);
+  }
   if (registration.key.kind != common::id::TaskKind::kStandard) {
     conversation->failed = OtherKind(registration.key);
   } else if (!conversation->endpoint) {
@@ -236,6 +243,11 @@ std::unique_ptr<SchedulerSession> GrpcSchedulerClient::Open(
 }
 
 Co<void> GrpcSchedulerClient::Converse(std::shared_ptr<Conversation> it) {
+  if (it->failed.ok() && it->recovery > absl::ZeroDuration()) {
+    CancelScope bounded(it->scope, it->recovery);
+    const absl::Status back = co_await selector_.AwaitHealthy(bounded);
+    if (!back.ok()) it->failed = NoScheduler();
+  }
   absl::Status status = it->failed;
   if (status.ok()) status = co_await Talk(it);
   it->stream = nullptr;

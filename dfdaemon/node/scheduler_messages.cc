@@ -289,7 +289,8 @@ std::vector<SchedulerMessages::Request> SchedulerMessages::End(bool from_source,
 }
 
 core::AnswerParents SchedulerMessages::ReadParents(
-    const ::scheduler::v2::NormalTaskResponse& response, std::vector<std::string>& dropped) {
+    const ::scheduler::v2::NormalTaskResponse& response, bool ours,
+    std::vector<std::string>& dropped) {
   core::AnswerParents answer;
   for (const ::common::v2::Peer& peer : response.candidate_parents()) {
     const auto drop = [&](std::string_view why) {
@@ -304,7 +305,9 @@ core::AnswerParents SchedulerMessages::ReadParents(
       drop("is this node itself");
       continue;
     }
-    if (std::any_of(answer.parents.begin(), answer.parents.end(),
+    const bool both_stripes = ours && answer.parents.size() == 1;
+    if (!both_stripes &&
+        std::any_of(answer.parents.begin(), answer.parents.end(),
                     [&](const core::ParentInfo& each) { return each.peer_id == peer.id(); })) {
       drop("is named twice");
       continue;
@@ -329,7 +332,7 @@ SchedulerMessages::Answer SchedulerMessages::Read(const Response& response, bool
       result.answer = core::AnswerEmpty();
       break;
     case Response::kNormalTaskResponse:
-      result.answer = ReadParents(response.normal_task_response(), result.dropped);
+      result.answer = ReadParents(response.normal_task_response(), ours, result.dropped);
       break;
     case Response::kNeedBackToSourceResponse: {
       core::AnswerSource source;

@@ -67,7 +67,8 @@ class SchedulerMessages {
  private:
   SchedulerMessages(Options options, Registration registration);
   Request Empty() const;
-  core::AnswerParents ReadParents(const ::scheduler::v2::NormalTaskResponse& response,
+  // `ours`: the first two are primary sources, which may be the same one.
+  core::AnswerParents ReadParents(const ::scheduler::v2::NormalTaskResponse& response, bool ours,
                                   std::vector<std::string>& dropped);
 
   Options options_;

@@ -345,6 +345,12 @@ void SchedulerSelector::Publish(const Candidates& candidates,
   const auto blocks =
       list_->block_lists.find(ours.value_or(candidates.empty() ? 0 : candidates[0].cluster_id));
   const std::lock_guard lock(mutex_);
+  if (any_healthy_) {
+    healthy_at_ = env_.clock().Now();
+    lost_at_.reset();
+  } else if (!lost_at_.has_value()) {
+    lost_at_ = env_.clock().Now();
+  }
   if (blocks != list_->block_lists.end()) block_list_ = blocks->second;
   known_ = std::move(known);
   const bool moved = choice_.chosen().has_value() && cluster_ != choice_.chosen();
@@ -356,6 +362,25 @@ void SchedulerSelector::Publish(const Candidates& candidates,
             kv("cluster", cluster_.value_or(0)));
   healthy_ = std::move(healthy);
   ring_ = common::rpc::HashRing(healthy_);
+}
+
+absl::Duration SchedulerSelector::RecoveryLeft() const {
+  const std::lock_guard lock(mutex_);
+  if (healthy_.empty()) return absl::ZeroDuration();
+  if (!lost_at_.has_value()) return options_.recovery;
+  return std::max(absl::ZeroDuration(), *lost_at_ + options_.recovery - env_.clock().Now());
+}
+
+Co<absl::Status> SchedulerSelector::AwaitHealthy(CancelScope& scope) {
+  constexpr absl::Duration kLook = absl::Milliseconds(100);
+  const absl::Time began = env_.clock().Now();
+  while (true) {
+    RefreshSoon();
+    absl::Status slept = co_await common::async::Sleep(scope, kLook);
+    if (!slept.ok()) co_return slept;
+    const std::lock_guard lock(mutex_);
+    if (healthy_at_ > began) co_return absl::OkStatus();
+  }
 }
 
 }  // namespace dragonfly::dfdaemon::node

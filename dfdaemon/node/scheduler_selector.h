@@ -43,6 +43,8 @@ class SchedulerSelector {
     absl::Duration refresh_interval = absl::Seconds(60);
     absl::Duration retry_interval = absl::Seconds(1);
     absl::Duration check_timeout = absl::Seconds(3);
+    // Schedulers that were there a moment ago may be back soon: they restart.
+    absl::Duration recovery = absl::Seconds(5);
   };
   // What is passed in outlives it.
   SchedulerSelector(common::async::Executor executor, common::rpc::ChannelPool& channels,
@@ -59,6 +61,11 @@ class SchedulerSelector {
 
   // The scheduler that gets the task at this attempt; none when there are fewer.
   std::optional<common::net::Endpoint> Pick(std::string_view task_id, uint32_t attempt) const;
+  // When no scheduler can be asked: how much longer one should be waited for before the origin is.
+  // Zero: they have been away for longer than `recovery`, or there never was one.
+  absl::Duration RecoveryLeft() const;
+  // OK as soon as a look finds a healthy one; else the scope's status. Any executor.
+  common::async::Co<absl::Status> AwaitHealthy(common::async::CancelScope& scope);
   // Those on the ring.
   size_t count() const;
   // All of our cluster, healthy or not.
@@ -115,6 +122,8 @@ class SchedulerSelector {
   mutable std::mutex mutex_;  // guards what follows
   common::rpc::HashRing ring_;
   std::vector<common::net::Endpoint> healthy_;
+  absl::Time healthy_at_ = absl::InfinitePast();  // a look found one
+  std::optional<absl::Time> lost_at_;             // the first look that found none since
   std::vector<common::net::Endpoint> known_;
   std::optional<uint64_t> cluster_;
   std::shared_ptr<const BlockList> block_list_ = std::make_shared<BlockList>();

@@ -86,6 +86,7 @@ core::ShardOptions ShardOptionsOf(const SchedulingConfig& config, uint64_t rando
   options.retry_interval = config.retry_interval;
   options.source_progress_timeout = config.source_progress_timeout;
   options.wait_limit = config.wait_limit;
+  options.recovery = config.recovery_time;
   options.piece_download_timeout = config.gc.piece_download_timeout;
   options.peer_gc_interval = config.gc.peer_gc_interval;
   options.peer_ttl = config.gc.peer_ttl;

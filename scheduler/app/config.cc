@@ -50,6 +50,9 @@ void AddScheduling(Schema& schema, SchedulingConfig& scheduling) {
                   "a seed peer or reader of an origin without progress for so long has failed");
   schema.Duration("scheduler.waitLimit", &scheduling.wait_limit, absl::Seconds(1),
                   "longest wait for a parent");
+  schema.Duration("scheduler.recoveryTime", &scheduling.recovery_time, absl::ZeroDuration(),
+                  "for so long after the start downloads wait for a first seed peer to announce "
+                  "itself before they read the origin");
   schema.Number<uint32_t>("scheduler.shards", &scheduling.shards, 0, 256,
                           "threads that schedule; 0: one a core");
   schema.Number<uint32_t>("scheduler.maxHosts", &scheduling.max_hosts, 1, kAny, "hosts known");

@@ -58,6 +58,7 @@ struct SchedulingConfig {
   // Ours; upstream has no such keys.
   absl::Duration source_progress_timeout = absl::Seconds(10);
   absl::Duration wait_limit = absl::Minutes(5);
+  absl::Duration recovery_time = absl::Seconds(5);
   uint32_t shards = 0;  // 0: one a core, at most 16
   uint32_t max_hosts = 100'000;
   uint32_t max_tasks = 1'000'000;

@@ -36,6 +36,9 @@ struct ShardOptions {
   absl::Duration source_progress_timeout = absl::Seconds(10);
   // A further reader is told to go when those before it have not become parents for so long.
   absl::Duration reader_ramp = absl::Seconds(2);
+  // For so long after the first step a peer waits for a seed to announce itself before it may read
+  // the origin: a scheduler that has just been started knows nobody yet. 0: not at all.
+  absl::Duration recovery = absl::ZeroDuration();
   // Parked longer than this is an error.
   absl::Duration wait_limit = absl::Minutes(5);
   // After all seeds failed a task they are left alone for so long.

@@ -30,6 +30,7 @@ Shard::~Shard() {
 }
 
 void Shard::step(std::span<const Event> events, absl::Time now, DecisionSink& sink) {
+  if (now_ == absl::InfinitePast()) recovered_at_ = now + options_.recovery;
   now_ = std::max(now_, now);
   sink_ = &sink;
   for (const Event& event : events) {
@@ -121,6 +122,11 @@ void Shard::Handle(const SeedsChanged& event) {
     if (!there && now_ - seed.progress > kBenefitOfDoubt) lost.push_back(task_index);
   }
   for (uint32_t task_index : lost) FailSeed(task_index);
+  // Who waited for the first seed after a restart.
+  if (ring_->empty() || now_ >= recovered_at_) return;
+  for (uint32_t task_index = 0; task_index < tasks_.size(); ++task_index) {
+    if (tasks_[task_index] != nullptr) MarkDirty(task_index);
+  }
 }
 
 void Shard::Handle(const ConfigChanged& event) { config_ = event.config; }

@@ -153,6 +153,7 @@ class Shard {
   bool EnsureSeed(uint32_t task_index);
   void FailSeed(uint32_t task_index);
   bool SeedActive(const Task& task) const;
+  bool AwaitsSeeds() const;
   void NoteSeedProgress(const At& at);
   void Handle(const SeedTriggerEnded& event);
 
@@ -196,6 +197,7 @@ class Shard {
 
   // Of the step that is running.
   absl::Time now_ = absl::InfinitePast();
+  absl::Time recovered_at_ = absl::InfiniteFuture();  // set by the first step
   DecisionSink* sink_ = nullptr;
 };
 

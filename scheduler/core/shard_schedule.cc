@@ -118,6 +118,7 @@ bool Shard::MayReadOrigin(const At& at, const Picked& picked) {
   // What others have or read is of no use to this child: on its own host, or refused by it.
   const bool on_its_own = picked.unusable_for_child && out_of_patience;
   const bool seed_first = !peer.is_seed() && !peer.need_back_to_source && !peer.goes_first;
+  if (seed_first && AwaitsSeeds()) return false;
   const bool seed_reads = SeedActive(task) || (seed_first && EnsureSeed(at.task_index));
   if (!seed_reads && task.budget.empty()) return true;
   if (seed_reads || picked.unusable_for_child) return on_its_own;
@@ -190,6 +191,7 @@ void Shard::Park(const At& at, const Picked& picked) {
     }
     if (!task.budget.empty()) consider(task.budget.last_granted() + options_.reader_ramp);
     if (task.seed.retry_at > now_) consider(task.seed.retry_at);
+    if (AwaitsSeeds()) consider(recovered_at_);
   }
   if (check == peer.park_check) return;
   peer.park_check = check;

@@ -62,6 +62,9 @@ bool Shard::SeedActive(const Task& task) const {
                      [&task](const auto& slot) { return task.peer(slot.peer).is_seed(); });
 }
 
+// Nobody has announced itself as a seed yet, but may still do so.
+bool Shard::AwaitsSeeds() const { return ring_->empty() && now_ < recovered_at_; }
+
 void Shard::NoteSeedProgress(const At& at) {
   SeedState& seed = at.task->seed;
   if (seed.phase != SeedState::Phase::kInFlight || at.peer->host->id() != seed.host_id) return;

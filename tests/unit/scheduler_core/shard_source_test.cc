@@ -201,6 +201,28 @@ TEST_F(SourceTest, SendsAPeerThatCannotUseTheSeedToTheOriginAfterAWhile) {
   EXPECT_EQ(Last(child).kind, "source");
 }
 
+TEST_F(SourceTest, AfterARestartSeedsAreWaitedFor) {
+  ShardOptions options;
+  options.recovery = absl::Seconds(5);
+  Restart(options);
+  const StreamId child = Join("p");
+  EXPECT_EQ(Answers(child), 0U);
+  Pass(absl::Seconds(2));
+  EXPECT_EQ(Answers(child), 0U);
+  Seeds({"seed"});
+  ASSERT_EQ(sink.triggers.size(), 1U) << "the seed is asked as soon as it is there";
+  EXPECT_EQ(Answers(child), 0U);
+}
+
+TEST_F(SourceTest, AfterARestartWithoutSeedsTheOriginIsRead) {
+  ShardOptions options;
+  options.recovery = absl::Seconds(5);
+  Restart(options);
+  const StreamId child = Join("p");
+  Pass(absl::Seconds(5));
+  EXPECT_EQ(Last(child).kind, "source");
+}
+
 TEST_F(SourceTest, EndsAWaitThatLeadsNowhere) {
   Seeds({"seed"});
   ShardOptions options;
