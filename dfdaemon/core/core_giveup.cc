@@ -15,6 +15,8 @@ constexpr int kMostDoublings = 6;
 constexpr absl::Duration kLeastOfWholePieces = absl::Seconds(1);
 // A connection is not dead because it takes a while to come about.
 constexpr int kFirstWordFactor = 4;
+// Waits that are worth a line in the timeline.
+constexpr absl::Duration kLongWait = absl::Seconds(1);
 
 }  // namespace
 
@@ -61,6 +63,7 @@ bool DownloadCore::Impl::GiveUpSteal(const Fetch& fetch) {
   if (now_ < fetch.started + Patience(fetch, options_.swarm.steal_give_up)) return false;
   ++give_ups_[fetch.number];
   ++swarm_.withdrawn;
+  if (now_ - fetch.started >= kLongWait) Note("a piece did not begin to come and is asked anew");
   WaitBusy(parent);
   Drop(fetch.id, true);
   return true;
@@ -80,6 +83,7 @@ bool DownloadCore::Impl::MoveStarving(const Fetch& fetch) {
   if (!other.has_value()) return false;
   ++give_ups_[fetch.number];
   ++swarm_.withdrawn;
+  if (now_ - fetch.last_byte >= kLongWait) Note("a piece that did not move is asked of another");
   Drop(fetch.id, true);
   Start(*other, fetch.number,
         PrimaryOf(fetch.number) == *other ? FetchKind::kPlain : FetchKind::kSteal);

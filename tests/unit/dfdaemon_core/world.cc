@@ -202,6 +202,7 @@ void World::CarryAll(const std::vector<Action>& actions) {
   closed_in_batch_.clear();
   cancelled_in_batch_.clear();
   finished_in_batch_ = false;
+  must_tell_ = false;
   changed_ = false;
   for (const Action& action : actions) {
     if (ended_) Complain("an action after Ended");
@@ -210,7 +211,7 @@ void World::CarryAll(const std::vector<Action>& actions) {
   for (const OpenFetch& fetch : cancelled_in_batch_) CheckGiveUp(fetch);
   if (!changed_) return;
   const bool late = now_ - std::max(last_progress_, last_change_) > absl::Seconds(5);
-  if (late && TimelineLines() == lines_before_)
+  if (on_time_ && late && must_tell_ && TimelineLines() == lines_before_)
     Complain("a change that the timeline does not tell");
   last_change_ = now_;
 }
@@ -245,7 +246,7 @@ void World::Carry(const Register& a) {
   if (a.attempt > 1000) Complain("too many registrations");
   if (registered_) Complain("Register while a registration is open");
   registered_ = true;
-  changed_ = true;
+  Change();
   AnswerLater(++registration_, true);
 }
 
@@ -256,7 +257,7 @@ void World::Carry(const ReportPiece& a) {
 
 void World::Carry(const ReportReschedule&) {
   NeedRegistration("ReportReschedule");
-  changed_ = true;
+  Change();
   AnswerLater(registration_, false);
 }
 

@@ -149,6 +149,10 @@ class World {
   void CheckGiveUp(const OpenFetch& fetch);
   void CheckGap();
   void SawProgress() { last_progress_ = now_; }
+  void Change(bool is_told = true) {
+    changed_ = true;
+    must_tell_ = must_tell_ || is_told;
+  }
   void CountBytes(uint64_t bytes);
   absl::Duration Tau() const;
   uint64_t TimelineLines() const;
@@ -214,6 +218,7 @@ class World {
   absl::Time last_progress_;
   absl::Time last_change_;
   bool changed_ = false;  // by the actions of the call in hand
+  bool must_tell_ = false;
   uint64_t lines_before_ = 0;
 };
 

@@ -20,7 +20,7 @@ void World::Carry(const OpenSource& a) {
   });
   if (!allowed) Complain("the origin is read although nobody allows it");
   reading_open_ = true;
-  changed_ = true;
+  Change();
   const uint64_t reading = ++reading_;
   if (origin_ == OriginKind::kSilent) return;
   After(Between(0, 2), [this, reading, a] {
@@ -82,7 +82,7 @@ void World::ReadOn(uint64_t reading, uint64_t position, std::optional<uint64_t> 
 }
 
 void World::Carry(const CloseSource&) {
-  changed_ = true;
+  Change();
   if (!std::exchange(reading_open_, false)) Complain("the origin is closed that is not open");
 }
 
@@ -102,7 +102,7 @@ void World::Carry(const DiscardContent&) {
   kept_.clear();
   give_ups_.clear();
   geometry_.reset();
-  changed_ = true;
+  Change();
   ++content_;
   for (auto& [id, caller] : callers_) caller.verified = false;
 }
@@ -163,7 +163,7 @@ void World::Carry(const FinishRequest& a) {
   }
   Caller& caller = found->second;
   if (caller.finished) Complain("a request is finished twice");
-  changed_ = true;
+  Change();
   finished_in_batch_ = true;
   if (a.status.ok() && (!caller.verified || !IsStored(caller))) Complain("finished, but not whole");
   caller.finished = true;

@@ -21,7 +21,7 @@ void World::Carry(const OpenParent& a) {
   if (!parents_.contains(peer_id)) Complain("an unknown parent is opened");
   if (a.interested.empty()) Complain("a parent is opened for nothing");
   open_parents_[peer_id] = ++streams_;
-  changed_ = true;
+  Change();
   const ParentKind kind = KindOf(peer_id);
   if (Chance(0.3) && !silent_.contains(peer_id)) {
     After(absl::ZeroDuration(), [this, peer_id, kind] {
@@ -37,7 +37,7 @@ void World::Carry(const CloseParent& a) {
   if (open_parents_.erase(a.peer_id) == 0) Complain("a parent is closed that is not open");
   std::erase_if(offered_whole_, [&](const auto& offer) { return offer.first == a.peer_id; });
   closed_in_batch_.insert(a.peer_id);
-  changed_ = true;
+  Change();
 }
 
 void World::KeepAlive(const std::string& peer_id, uint64_t stream, int left) {
@@ -279,8 +279,9 @@ void World::Carry(const CancelFetch& a) {
     return;
   }
   cancelled_in_batch_.push_back(found->second);
+  // A steal that waits its turn somewhere may be tried elsewhere without a word.
+  Change(now_ - found->second.started >= absl::Seconds(1) && found->second.bytes == 0);
   fetches_.erase(found);
-  changed_ = true;
 }
 
 // A steal that was given up had its time, twice as long each time. Others are cancelled because
