@@ -78,7 +78,8 @@ void DownloadCore::Impl::TakeParents(const AnswerParents& answer) {
       known.retiring = false;
       selector_.SetLoad(*open, parent.max_tx_bandwidth, parent.tx_bandwidth);
       // It has told all that it had then; it may have more now.
-      if (known.ended && selector_.in_flight(*open) == 0) Reopen(*open);
+      if (known.ended && selector_.in_flight(*open) == 0 && !picker_.HoldsAllWhole(*open))
+        Reopen(*open);
       continue;
     }
     const std::optional<ParentSlot> slot = FreeSlot();
