@@ -18,6 +18,9 @@ bool IsOriginReason(ErrorReason reason) {
          reason == ErrorReason::kOriginProtocol || reason == ErrorReason::kOriginSilent;
 }
 
+// Of who can do without, after it was lost.
+constexpr absl::Duration kRegisterAgain = absl::Seconds(1);
+
 }  // namespace
 
 void DownloadCore::Impl::OpenRegistration(uint32_t attempt) {
@@ -46,6 +49,14 @@ void DownloadCore::Impl::RegisterNext() {
   OpenRegistration(attempt);
 }
 
+bool DownloadCore::Impl::ReadsUnknown() const {
+  const bool reads =
+      source_.mode == SourceMode::kGranted || (source_.mode == SourceMode::kSeed && WantSeed());
+  // A seed knows the length before it is announced as one, and is announced while it reads.
+  const bool knows_length = source_.head_seen || geometry_.content_length.has_value();
+  return reads && knows_length && !registration_.open && !SchedulersExhausted();
+}
+
 void DownloadCore::Impl::EndRegistration(const absl::Status& status) {
   if (!registration_.open) return;
   registration_.open = false;
@@ -55,6 +66,7 @@ void DownloadCore::Impl::EndRegistration(const absl::Status& status) {
 
 void DownloadCore::Impl::AbandonRegistration(const absl::Status& why) {
   Note(absl::StrCat("scheduler given up: ", why.message()), common::status::ReasonOf(why));
+  Changed();
   EndRegistration(why);
 }
 
@@ -121,6 +133,7 @@ void DownloadCore::Impl::On(const RegistrationEnded& event) {
   if (!registration_.open) return;
   registration_.open = false;
   registration_.waiting = false;
+  registration_.again_at = now_ + kRegisterAgain;
   const ErrorReason reason = common::status::ReasonOf(event.status);
   Note(absl::StrCat("registration over: ", event.status.message()), reason);
   if (event.host_unknown && !std::exchange(registration_.host_retried, true)) {

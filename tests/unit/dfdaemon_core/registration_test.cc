@@ -252,12 +252,28 @@ TEST_P(RegistrationTest, ASeedWithoutSchedulerReadsOn) {
   attach.must_use_source = true;
   play.Feed(attach);
   play.Feed(SourceHead{GeometryOf(2).content_length, true});
-  for (int i = 0; i < 3; ++i) play.Feed(kLost);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Of<Register>(play.everything).size(), static_cast<size_t>(i) + 1);
+    play.Feed(kLost);
+    play.Wait(absl::Milliseconds(1001));
+  }
   EXPECT_EQ(Of<Register>(play.everything).size(), 3U);
   play.FromOrigin(0);
   EXPECT_TRUE(Has<VerifyDigest>(play.FromOrigin(1)));
   EXPECT_EQ(Of<Register>(play.everything).size(), 3U);
   EXPECT_FALSE(Has<FinishRequest>(play.everything));
+}
+
+TEST_P(RegistrationTest, WhoReadsTheOriginRegistersAgainWhenTheSchedulerIsLost) {
+  Play play = New();
+  play.Feed(Want(1));
+  play.Feed(AnswerSource{});
+  play.Feed(SourceHead{GeometryOf(3).content_length, true});
+  play.FromOrigin(0);
+  EXPECT_FALSE(Has<Register>(play.Feed(kLost))) << "it needs nobody";
+  const Actions actions = play.Wait(absl::Milliseconds(1001));
+  EXPECT_TRUE(Has<Register>(actions)) << "but others are to find it";
+  EXPECT_TRUE(Has<ReportSourceStarted>(actions));
 }
 
 TEST_P(RegistrationTest, TheOriginThatIsForbiddenIsNotReadOnTheSchedulersWord) {
@@ -283,6 +299,7 @@ TEST_P(RegistrationTest, AnswersAfterTheEndOfTheRegistrationAreIgnored) {
 TEST_P(RegistrationTest, WhenNothingHappensTheRequestFailsAndTellsWhatWasTried) {
   CoreOptions options;
   options.answer_timeout = absl::Hours(1);
+  options.progress_timeout = absl::Hours(1);
   Play play = New({}, options);
   Attach attach = Want(1);
   attach.may_use_source = false;
