@@ -288,7 +288,6 @@ class DownloadCore::Impl {
   void EnsureProgress();
   bool AnyUseful() const;
   bool AwaitingOffers() const;
-  absl::Time OffersDue(const Parent& parent) const;
   void CloseFruitlessParents();
   void GoToSource();
   void Quiesce();
