@@ -110,8 +110,9 @@ void DownloadCore::Impl::On(const AnswerSource& event) {
     FailActive(status);
     return;
   }
-  registration_.source_reported = true;
-  Emit(ReportSourceStarted{event.description});
+  // Who registered again while it was reading has said so with the registration.
+  if (!std::exchange(registration_.source_reported, true))
+    Emit(ReportSourceStarted{event.description});
   if (!source_.open) plan_.SetSlice(event.slice_index, event.slice_count);
   UseSource(SourceMode::kGranted);
 }

@@ -39,10 +39,13 @@ std::shared_ptr<const HostFacts> Host::facts() const {
 void Host::EstimateUplink(const HostFacts& facts) {
   constexpr uint64_t kAlwaysThere = 10;
   constexpr int64_t kBits = 8;
+  // Where the speed of an interface is not known, what is announced is the configured limit, 400
+  // Gbit/s by default: a seed that promised that would be given the whole cluster for children.
+  constexpr uint64_t kMostBelieved = 10'000'000'000;
   if (uplink_measured_.load(std::memory_order_relaxed) || facts.max_tx_bandwidth_bps == 0) return;
   const auto ours = static_cast<uint64_t>(std::max<int64_t>(0, uplink_.reserved())) * kBits;
   const uint64_t others = facts.tx_bandwidth_bps - std::min(facts.tx_bandwidth_bps, ours);
-  const uint64_t most = facts.max_tx_bandwidth_bps;
+  const uint64_t most = std::min(facts.max_tx_bandwidth_bps, kMostBelieved);
   const uint64_t bps = std::max(most - std::min(others, most), most / kAlwaysThere);
   uplink_.SetEstimate(static_cast<int64_t>(bps / kBits));
 }

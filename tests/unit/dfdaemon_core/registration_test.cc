@@ -274,6 +274,7 @@ TEST_P(RegistrationTest, WhoReadsTheOriginRegistersAgainWhenTheSchedulerIsLost) 
   const Actions actions = play.Wait(absl::Milliseconds(1001));
   EXPECT_TRUE(Has<Register>(actions)) << "but others are to find it";
   EXPECT_TRUE(Has<ReportSourceStarted>(actions));
+  EXPECT_FALSE(Has<ReportSourceStarted>(play.Feed(AnswerSource{}))) << "it has said so";
 }
 
 TEST_P(RegistrationTest, TheOriginThatIsForbiddenIsNotReadOnTheSchedulersWord) {
