@@ -19,6 +19,8 @@ pkg_check_modules(isal REQUIRED IMPORTED_TARGET libisal)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(libcrypt REQUIRED IMPORTED_TARGET libcrypt)
+# Only its parser and its formatter; 0.14 has no TLS of its own.
+pkg_check_modules(hiredis REQUIRED IMPORTED_TARGET hiredis)
 # Connector/C++ ships neither a package configuration nor a pkg-config file.
 find_library(MYSQLCPPCONN_LIBRARY mysqlcppconn REQUIRED)
 find_path(MYSQLCPPCONN_INCLUDE_DIR mysql_connection.h REQUIRED)
