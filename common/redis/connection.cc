@@ -155,6 +155,8 @@ Co<absl::StatusOr<std::unique_ptr<Connection>>> Connection::Open(CancelScope& sc
     }
     if (!in.ok()) co_return in.status();
   }
+  // A new connection has database 0; Sentinels have no other, and no such command.
+  if (login.database == 0) co_return connection;
   std::vector<std::string> select = {"SELECT", std::to_string(login.database)};
   absl::StatusOr<Reply> selected = co_await connection->Call(scope, std::move(select));
   if (!selected.ok()) co_return selected.status();
