@@ -174,7 +174,11 @@ Co<absl::StatusOr<Reply>> Connection::Call(CancelScope& scope, std::vector<std::
         server_, name);
   }
   if (reply->type == Reply::Type::kError) {
-    co_return Named(StatusOfError(reply->text), server_, name);
+    const absl::Status error = StatusOfError(reply->text);
+    // A server that is a master no more, or does not know us any more: another connection may do
+    // better, and finds out where the master is.
+    broken_ = absl::IsUnavailable(error) || absl::IsUnauthenticated(error);
+    co_return Named(error, server_, name);
   }
   co_return reply;
 }

@@ -50,8 +50,8 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // An error reply is an error, with the server and the name of the command. After any other error
-  // the connection is of no use: broken().
+  // An error reply is an error, with the server and the name of the command. After any other error,
+  // and when the server cannot or will not serve us, the connection is of no use: broken().
   async::Co<absl::StatusOr<Reply>> Call(async::CancelScope& scope,
                                         std::vector<std::string> arguments);
   bool broken() const { return broken_; }

@@ -109,6 +109,8 @@ void AddJobs(Schema& schema, Config& config) {
               "layers of images are named by their digest; as the proxies of the nodes have it");
   schema.TextList("job.registryAuthHosts", &job.registry_auth_hosts,
                   "token servers that get credentials of registries on other hosts");
+  schema.Flag("job.allowLoopback", &job.allow_loopback,
+              "registries on this host may be asked; so they may when it is announced on loopback");
 }
 
 absl::Status CheckRedisAddresses(const RedisConfig& redis) {

@@ -80,6 +80,7 @@ struct JobConfig {
   uint32_t preheats_per_caller = 16;
   bool blob_digest_ids = false;
   std::vector<std::string> registry_auth_hosts = {"auth.docker.io"};
+  bool allow_loopback = false;
 };
 
 // Where jobs are queued; without addresses there is no such door.

@@ -23,9 +23,9 @@ namespace oci = common::oci;
 using common::net::EgressPolicy;
 
 // Registries are named by whoever asks for a preheat.
-EgressPolicy::Options RegistryEgress(const common::net::Endpoint& own) {
+EgressPolicy::Options RegistryEgress(const common::net::Endpoint& own, bool allow_loopback) {
   EgressPolicy::Options options;
-  options.allow_loopback = own.ip.is_loopback();
+  options.allow_loopback = allow_loopback || own.ip.is_loopback();
   auto local = common::net::LocalAddresses();
   if (local.ok()) {
     options.own_addresses = *std::move(local);
@@ -78,7 +78,7 @@ struct Jobs::Impl {
         executor(
             std::make_unique<job::ClusterJobExecutor>(ExecutorDeps(), ExecutorOptions(config))),
         lister(ListerDeps()),
-        egress(RegistryEgress(deps.own)),
+        egress(RegistryEgress(deps.own, config.allow_loopback)),
         images(http, ImageOptions()),
         door(std::make_unique<service::JobDoor>(
             deps.executor, service::JobDoor::Deps{executor.get(), &lister, &images},

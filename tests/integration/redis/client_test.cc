@@ -236,6 +236,17 @@ TEST_F(RedisTest, ComesBackWhenTheServerDoes) {
   EXPECT_TRUE(Eventually([this] { return Call({"PING"}).ok(); }));
 }
 
+TEST_F(RedisTest, AServerThatIsAMasterNoMoreIsLeft) {
+  Redis server;
+  Open(To(server.address()));
+  ASSERT_TRUE(Call({"REPLICAOF", "127.0.0.1", std::to_string(testing::FreePort())}).ok());
+  const absl::Status refused = Call({"SET", "a", "1"}).status();
+  EXPECT_TRUE(absl::IsUnavailable(refused)) << refused;
+  EXPECT_EQ(client_->open_connections(), 0U);
+  ASSERT_TRUE(Call({"REPLICAOF", "NO", "ONE"}).ok());
+  EXPECT_TRUE(Call({"SET", "a", "1"}).ok());
+}
+
 TEST_F(RedisTest, AfterAFailureTheNextAttemptWaits) {
   redis::Client::Options options = To("127.0.0.1:" + std::to_string(testing::FreePort()));
   options.first_pause = absl::Minutes(10);
