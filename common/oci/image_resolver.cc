@@ -25,7 +25,7 @@ using status::StdView;
 
 constexpr int kMostIndexes = 3;  // one inside another
 
-absl::Status Wrong(const std::string& message) {
+absl::Status WrongAnswer(const std::string& message) {
   return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kOriginProtocol, message);
 }
 
@@ -129,14 +129,16 @@ Co<absl::StatusOr<ImageManifest>> ImageResolver::FindManifest(CancelScope& scope
     const std::string platform = session.request.platform.ToString();
     const std::vector<Descriptor> fitting =
         Select(std::get<ImageIndex>(*document), session.request.platform);
-    if (fitting.empty()) co_return Wrong("the index has no image for the platform " + platform);
+    if (fitting.empty())
+      co_return WrongAnswer("the index has no image for the platform " + platform);
     if (fitting.size() > 1) {
-      co_return Wrong(absl::StrCat("the index has ", fitting.size(), " images for the platform ",
-                                   platform, "; name one of them by its digest"));
+      co_return WrongAnswer(absl::StrCat("the index has ", fitting.size(),
+                                         " images for the platform ", platform,
+                                         "; name one of them by its digest"));
     }
     next = fitting[0].digest;
   }
-  co_return Wrong(absl::StrCat("more than ", kMostIndexes, " indexes inside one another"));
+  co_return WrongAnswer(absl::StrCat("more than ", kMostIndexes, " indexes inside one another"));
 }
 
 Co<absl::StatusOr<Document>> ImageResolver::FetchDocument(CancelScope& scope, Session& session,
@@ -224,7 +226,7 @@ Co<absl::StatusOr<ImageResolver::Answer>> ImageResolver::Get(CancelScope& scope,
     if (!chunk.ok()) co_return chunk.status();
     for (const std::byte byte : *chunk) answer.body.push_back(static_cast<char>(byte));
   }
-  co_return Wrong(absl::StrCat("the answer is longer than ", max_bytes, " bytes"));
+  co_return WrongAnswer(absl::StrCat("the answer is longer than ", max_bytes, " bytes"));
 }
 
 }  // namespace dragonfly::common::oci

@@ -159,11 +159,12 @@ void AddRedis(Schema& schema, RedisConfig& redis) {
 }
 
 void AddIgnored(Schema& schema) {
-  for (const char* key : {"pprofPort", "server.pluginDir", "server.logMaxAge",
-                          "job.globalWorkerNum", "job.schedulerWorkerNum", "job.localWorkerNum",
-                          "job.redis", "metrics.enableHost", "verbose"}) {
+  for (const char* key :
+       {"pprofPort", "server.pluginDir", "server.logMaxAge", "job.globalWorkerNum",
+        "job.schedulerWorkerNum", "job.localWorkerNum", "metrics.enableHost", "verbose"}) {
     schema.Ignored(key, "of upstream's; has no effect in this version");
   }
+  schema.Ignored("job.redis", "upstream's older name of database.redis, which is read instead");
 }
 
 }  // namespace

@@ -22,12 +22,12 @@ using common::status::Invalid;
 using common::status::MessageOf;
 
 constexpr absl::Duration kDefaultTimeout = absl::Hours(1);
-constexpr absl::Duration kLongestTimeout = absl::Hours(24 * 30);
+constexpr absl::Duration kLongestJob = absl::Hours(24 * 30);
 constexpr uint32_t kTasksAtOnce = 8;
 constexpr uint32_t kHostsAtOnce = 500;
 
 absl::Duration TimeoutOr(absl::Duration timeout) {
-  return timeout <= absl::ZeroDuration() ? kDefaultTimeout : std::min(timeout, kLongestTimeout);
+  return timeout <= absl::ZeroDuration() ? kDefaultTimeout : std::min(timeout, kLongestJob);
 }
 
 // Not said: `otherwise`; more than fits: as much as there may be.
