@@ -238,6 +238,9 @@ absl::Status JobDoor::StartPreheat(const CallInfo& info, const std::string& what
   // Once more: others may have come while the registry was asked.
   absl::Status admitted = AdmitPreheat(info);
   if (!admitted.ok()) return admitted;
+  // What the executor would refuse later, when nobody is there to be told.
+  absl::StatusOr<std::vector<std::string>> ids = job::TaskIdsOf(std::get<job::Preheat>(job.work));
+  if (!ids.ok()) return ids.status();
   const uint64_t number = preheats_->next++;
   job.id = absl::StrCat("preheat ", number);
   job.trace = info.trace;
