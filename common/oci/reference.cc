@@ -147,8 +147,12 @@ absl::StatusOr<Reference> ParseImageName(std::string_view name) {
     }
   }
   absl::Status checked = Check(reference);
-  if (checked.ok()) checked = http::ParseUrl(reference.ManifestUrl()).status();
   if (!checked.ok()) return checked;
+  // A registry that is more than host and port would be something else as part of a URL.
+  const absl::StatusOr<Reference> as_url = ParseManifestUrl(reference.ManifestUrl());
+  if (!as_url.ok() || *as_url != reference) {
+    return Invalid("the registry of the image's name is no host, or host:port");
+  }
   return reference;
 }
 

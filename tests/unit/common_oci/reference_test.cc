@@ -82,6 +82,11 @@ TEST(Reference, ReadsTheNamesThatContainerToolsTake) {
        {"", ":", "@", "a@b", "A", "a:", "a/", "/a", "a b", "r:99999/a", "a:b:c"}) {
     EXPECT_FALSE(ParseImageName(name).ok()) << name;
   }
+  for (const char* registry :
+       {"quay.io?a", "quay.io#a", "user@quay.io", "quay.io\\evil.io", "a b.io"}) {
+    const auto parsed = ParseImageName(std::string(registry) + "/a@" + kDigest);
+    EXPECT_TRUE(absl::IsInvalidArgument(parsed.status())) << registry;
+  }
 }
 
 }  // namespace
