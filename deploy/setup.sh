@@ -9,9 +9,9 @@ build_packages=(
   libgrpc++-dev protobuf-compiler-grpc protobuf-compiler libprotobuf-dev libabsl-dev
   libspdlog-dev libfmt-dev libyaml-cpp-dev libssl-dev libgtest-dev libgmock-dev
   nlohmann-json3-dev libboost-dev libcurl4-openssl-dev libidn2-dev libcli11-dev libre2-dev libisal-dev
-  zlib1g-dev prometheus-cpp-dev libsqlite3-dev libcrypt-dev libmysqlcppconn-dev
+  zlib1g-dev prometheus-cpp-dev libsqlite3-dev libcrypt-dev libmysqlcppconn-dev libhiredis-dev
 )
-test_packages=(nginx-light mariadb-server openssl python3 curl procps)
+test_packages=(nginx-light mariadb-server redis-server redis-sentinel openssl python3 curl procps)
 lint_packages=(clang-format-16)
 more_packages=()
 for option in "$@"; do
@@ -51,7 +51,8 @@ install() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       -o Dpkg::Options::=--force-confold "${missing[@]}" >>"$log" 2>&1
 }
-# nginx and mariadb are only used by tests that start their own: their services must not take ports 80 and 3306.
+# nginx, mariadb and redis are only used by tests that start their own: their services must not take ports 80, 3306
+# and 6379.
 policy=/usr/sbin/policy-rc.d
 made_policy=
 if [ ! -e "$policy" ]; then

@@ -19,6 +19,13 @@ pkg_check_modules(isal REQUIRED IMPORTED_TARGET libisal)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(libcrypt REQUIRED IMPORTED_TARGET libcrypt)
+# Only its parser and its formatter; 0.14 has no TLS of its own. Not by pkg-config, which adds a definition that
+# precompiled headers do not have.
+find_library(HIREDIS_LIBRARY hiredis REQUIRED)
+find_path(HIREDIS_INCLUDE_DIR hiredis/hiredis.h REQUIRED)
+add_library(Hiredis::hiredis UNKNOWN IMPORTED)
+set_target_properties(Hiredis::hiredis PROPERTIES
+  IMPORTED_LOCATION ${HIREDIS_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${HIREDIS_INCLUDE_DIR})
 # Connector/C++ ships neither a package configuration nor a pkg-config file.
 find_library(MYSQLCPPCONN_LIBRARY mysqlcppconn REQUIRED)
 find_path(MYSQLCPPCONN_INCLUDE_DIR mysql_connection.h REQUIRED)

@@ -26,6 +26,7 @@
 #include "common/status/reason.h"
 #include "common/telemetry/metrics.h"
 #include "common/trace/trace_metrics.h"
+#include "scheduler/app/jobs.h"
 #include "scheduler/app/shard_metrics.h"
 #include "scheduler/link/dynconfig.h"
 #include "scheduler/link/manager_presence.h"
@@ -146,7 +147,10 @@ struct Application::Impl {
   absl::Status StartMetrics();
   void StartShards();
   void StartPresence();
-  void StartSeeds(const Endpoint& own, std::shared_ptr<TlsSource> tls);
+  absl::Status StartJobs(const Endpoint& own);
+  void ForgetHolding(const std::string& task_id, const std::string& host_id);
+  void StartSeeds(const Endpoint& own);
+  std::unique_ptr<service::SchedulerService> MakeService();
   absl::Status StartSettings(const Endpoint& own, const std::string& dynconfig_path, bool strict);
   absl::Status ConnectManager(const Endpoint& own);
   void Shutdown(absl::Duration grace);
@@ -169,6 +173,7 @@ struct Application::Impl {
   std::unique_ptr<link::ManagerPresence> presence;  // null without a manager
   std::unique_ptr<seed::DialPolicy> dial_policy;
   std::unique_ptr<common::rpc::ChannelPool> channels;
+  std::unique_ptr<Jobs> jobs;  // null: switched off
   std::unique_ptr<seed::SeedDirectory> directory;
   std::unique_ptr<seed::SeedClient> seeds;
   std::unique_ptr<service::SchedulerService> service;
@@ -199,17 +204,40 @@ void Application::Impl::StartShards() {
   AddShardMetrics(registry, {[this] { return shards->stats(); }, [this] { return hosts.size(); }});
 }
 
-void Application::Impl::StartSeeds(const Endpoint& own, std::shared_ptr<TlsSource> tls) {
-  dial_policy = std::make_unique<seed::DialPolicy>(own);
-  common::rpc::ChannelOptions channel_options;
-  channel_options.tls = std::move(tls);
-  channels = std::make_unique<common::rpc::ChannelPool>(clock, channel_options);
+// A daemon has deleted what it had of a task: its peers are no parents any more.
+void Application::Impl::ForgetHolding(const std::string& task_id, const std::string& host_id) {
+  const core::RequestId request =
+      router.AddRequest([](const absl::Status&, const core::TaskView*, const core::PeerView*) {});
+  if (shards->Post(shards->ShardOf(task_id), core::DeleteTask{request, task_id, host_id})) return;
+  router.TakeRequest(request);
+}
+
+absl::Status Application::Impl::StartJobs(const Endpoint& own) {
+  if (!config.job.enable) return absl::OkStatus();
+  auto peer_tls = TlsSource::OpenIfSet(clock, config.peer_tls, "peer.tls");
+  if (!peer_tls.ok()) return peer_tls.status();
+  Jobs::Deps deps{runtime.executor(0)};
+  deps.env = &common::os::PosixEnv();
+  deps.hosts = &hosts;
+  deps.dial_policy = dial_policy.get();
+  deps.seed_channels = channels.get();
+  deps.peer_tls = *std::move(peer_tls);
+  deps.own = own;
+  deps.on_deleted = [this](const std::string& task_id, const std::string& host_id) {
+    ForgetHolding(task_id, host_id);
+  };
+  jobs = std::make_unique<Jobs>(config.job, std::move(deps));
+  return absl::OkStatus();
+}
+
+void Application::Impl::StartSeeds(const Endpoint& own) {
   const common::async::Executor executor = runtime.executor(0);
   seed::SeedDirectory::Options directory_options;
   directory_options.check_interval = config.seed_peer.health_check_interval;
   directory = std::make_unique<seed::SeedDirectory>(
       executor, hosts, *channels, *dial_policy, directory_options,
       [this](std::shared_ptr<const core::SeedRing> ring) {
+        if (jobs != nullptr) jobs->SetRing(ring);
         shards->PostToAll(core::SeedsChanged{std::move(ring)});
       });
   seed::SeedClient::Options client_options;
@@ -306,6 +334,23 @@ void Application::Impl::StartPresence() {
   presence->Start();
 }
 
+std::unique_ptr<service::SchedulerService> Application::Impl::MakeService() {
+  service::SchedulerService::Deps deps;
+  deps.clock = &clock;
+  deps.hosts = &hosts;
+  deps.shards = shards.get();
+  deps.router = &router;
+  deps.metrics = &metrics;
+  deps.jobs = jobs == nullptr ? nullptr : jobs->door();
+  deps.tracer = tracing->tracer();
+  deps.on_seeds_changed = [this](std::function<void()> done) {
+    directory->Refresh(std::move(done));
+  };
+  deps.limits = &limits;
+  deps.admission.request_rate = config.server.request_rate_limit;
+  return std::make_unique<service::SchedulerService>(std::move(deps));
+}
+
 absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool strict) {
   absl::StatusOr<IpAddress> advertised = AdvertisedAddress(config);
   if (!advertised.ok()) return advertised.status();
@@ -322,21 +367,14 @@ absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool st
   const Endpoint own{*advertised, config.server.advertise_port};
   absl::Status settings_started = StartSettings(own, dynconfig_path, strict);
   if (!settings_started.ok()) return settings_started;
-  StartSeeds(own, *seed_tls);
-
-  service::SchedulerService::Deps deps;
-  deps.clock = &clock;
-  deps.hosts = &hosts;
-  deps.shards = shards.get();
-  deps.router = &router;
-  deps.metrics = &metrics;
-  deps.tracer = tracing->tracer();
-  deps.on_seeds_changed = [this](std::function<void()> done) {
-    directory->Refresh(std::move(done));
-  };
-  deps.limits = &limits;
-  deps.admission.request_rate = config.server.request_rate_limit;
-  service = std::make_unique<service::SchedulerService>(std::move(deps));
+  dial_policy = std::make_unique<seed::DialPolicy>(own);
+  common::rpc::ChannelOptions channel_options;
+  channel_options.tls = *std::move(seed_tls);
+  channels = std::make_unique<common::rpc::ChannelPool>(clock, channel_options);
+  absl::Status jobs_started = StartJobs(own);
+  if (!jobs_started.ok()) return jobs_started;
+  StartSeeds(own);
+  service = MakeService();
   host_gc = std::make_unique<Ticker>(config.scheduler.gc.host_gc_interval,
                                      [this] { service->ExpireHosts(); });
   absl::Status metrics_started = StartMetrics();
@@ -353,6 +391,11 @@ absl::Status Application::Impl::Start(const std::string& dynconfig_path, bool st
   server = std::move(*started);
   log::Info("scheduler serves", log::kv("address", server->endpoints()[0].ToString()),
             log::kv("advertised", own.ToString()), log::kv("shards", shards->size()));
+  if (jobs != nullptr) {
+    const std::string host = config.server.host.empty() ? SystemHostname() : config.server.host;
+    absl::Status opened = jobs->OpenQueue(config.redis, host, config.manager.scheduler_cluster_id);
+    if (!opened.ok()) return opened;
+  }
   if (!manager_target.empty()) StartPresence();
   return absl::OkStatus();
 }
@@ -370,12 +413,14 @@ void Application::Impl::Shutdown(absl::Duration grace) {
   http = nullptr;
   // First the shards: their deadlines start triggers. What is posted to them afterwards is dropped.
   if (shards != nullptr) shards->Stop();
+  if (jobs != nullptr) jobs->Stop();
   if (seeds != nullptr) seeds->Stop();
   if (directory != nullptr) directory->Stop();
   presence = nullptr;
   settings = nullptr;
   server = nullptr;
   service = nullptr;
+  jobs = nullptr;
   runtime.Stop();
   if (tracing != nullptr) tracing->Stop(std::min(grace, common::otlp::kLastFlush));
 }

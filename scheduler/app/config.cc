@@ -7,6 +7,7 @@
 #include "common/limit/connection_keys.h"
 #include "common/manager/address.h"
 #include "common/status/reason.h"
+#include "scheduler/app/redis_options.h"
 
 namespace dragonfly::scheduler::app {
 namespace {
@@ -94,11 +95,77 @@ void AddManager(Schema& schema, Config& config) {
   });
 }
 
+void AddJobs(Schema& schema, Config& config) {
+  JobConfig& job = config.job;
+  AddTlsKeys(schema, "peer.tls", config.peer_tls, "the peers that jobs are carried out on");
+  schema.Flag("job.enable", &job.enable, "preheats and other jobs on many hosts");
+  schema.Number<uint32_t>("job.maxJobs", &job.max_jobs, 1, 1'000'000, "at once; more are refused");
+  schema.Number<uint32_t>("job.maxCalls", &job.max_calls, 1, 1'000'000,
+                          "calls to daemons for all jobs at once; more wait");
+  schema.Number<uint32_t>("job.maxCallsPerHost", &job.max_calls_per_host, 1, 10'000,
+                          "of them to one daemon");
+  schema.Number<uint32_t>("job.preheatsPerCaller", &job.preheats_per_caller, 1, 10'000,
+                          "that run at once for one address that asked by gRPC; more are refused");
+  schema.Flag("job.enableTaskIDBasedBlobDigest", &job.blob_digest_ids,
+              "layers of images are named by their digest; as the proxies of the nodes have it");
+  schema.TextList("job.registryAuthHosts", &job.registry_auth_hosts,
+                  "token servers that get credentials of registries on other hosts");
+  schema.Flag("job.allowLoopback", &job.allow_loopback,
+              "registries on this host may be asked; so they may when it is announced on loopback");
+}
+
+absl::Status CheckRedisAddresses(const RedisConfig& redis) {
+  return redis.addrs.empty() ? absl::OkStatus() : RedisOptions(redis).status();
+}
+
+absl::Status CheckRedisTls(const RedisConfig& redis) {
+  if (redis.tls_insecure_skip_verify) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument,
+                      "database.redis.tls.insecureSkipVerify: a server that anybody may be is no "
+                      "protection; name its authority in database.redis.tls.caCert");
+  }
+  const bool pair = redis.tls.cert.empty() == redis.tls.key.empty();
+  if (!redis.tls.set() || (!redis.tls.ca_cert.empty() && pair)) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kInvalidArgument, ErrorReason::kInvalidArgument,
+                    "database.redis.tls: caCert is needed, and cert and key belong together");
+}
+
+void AddRedis(Schema& schema, RedisConfig& redis) {
+  schema.TextList("database.redis.addrs", &redis.addrs,
+                  "host:port of Redis, or of its Sentinels; none: jobs come by gRPC only");
+  schema.Text("database.redis.masterName", &redis.master_name,
+              "name of the master that the Sentinels at addrs watch; empty: addrs is the server");
+  schema.Text("database.redis.username", &redis.username, "user; empty: the password alone");
+  schema.Text("database.redis.password", &redis.password, "its password");
+  schema.Text("database.redis.sentinelUsername", &redis.sentinel_username,
+              "the same for the Sentinels");
+  schema.Text("database.redis.sentinelPassword", &redis.sentinel_password, "its password");
+  schema.Number<uint32_t>("database.redis.poolSize", &redis.pool_size, 2, 10'000,
+                          "connections to each of the two databases");
+  schema.Duration("database.redis.poolTimeout", &redis.pool_timeout, absl::Milliseconds(10),
+                  "longest wait for a connection that is free");
+  schema.Number<uint32_t>("database.redis.brokerDB", &redis.broker_db, 0, 1'000'000,
+                          "database of the queues");
+  schema.Number<uint32_t>("database.redis.backendDB", &redis.backend_db, 0, 1'000'000,
+                          "database of the results");
+  schema.Text("database.redis.tls.caCert", &redis.tls.ca_cert,
+              "PEM file of the authority of Redis; set: TLS");
+  schema.Text("database.redis.tls.cert", &redis.tls.cert,
+              "PEM file of our certificate; empty: none is shown");
+  schema.Text("database.redis.tls.key", &redis.tls.key, "PEM file of its key");
+  schema.Flag("database.redis.tls.insecureSkipVerify", &redis.tls_insecure_skip_verify,
+              "of upstream's; true is refused");
+  schema.Check([&redis] { return CheckRedisTls(redis); });
+  schema.Check([&redis] { return CheckRedisAddresses(redis); });
+}
+
 void AddIgnored(Schema& schema) {
-  for (const char* key : {"pprofPort", "server.pluginDir", "server.logMaxAge", "database", "job",
-                          "peer", "metrics.enableHost", "verbose"}) {
+  for (const char* key :
+       {"pprofPort", "server.pluginDir", "server.logMaxAge", "job.globalWorkerNum",
+        "job.schedulerWorkerNum", "job.localWorkerNum", "metrics.enableHost", "verbose"}) {
     schema.Ignored(key, "of upstream's; has no effect in this version");
   }
+  schema.Ignored("job.redis", "upstream's older name of database.redis, which is read instead");
 }
 
 }  // namespace
@@ -121,6 +188,8 @@ Schema MakeSchema(Config& config, bool strict) {
                   absl::Seconds(1), "longest download of a seed peer");
   schema.Duration("seedPeer.healthCheckInterval", &config.seed_peer.health_check_interval,
                   absl::Milliseconds(10), "how often seed peers are asked whether they are well");
+  AddJobs(schema, config);
+  AddRedis(schema, config.redis);
   schema.Flag("metrics.enable", &config.metrics.enable, "serve /metrics and /healthy");
   schema.Text("metrics.addr", &config.metrics.addr, "where: address:port, or :port");
   schema.Flag("network.enableIPv6", &config.enable_ipv6, "listen and advertise on IPv6");

@@ -71,6 +71,34 @@ struct SeedPeerConfig {
   absl::Duration health_check_interval = absl::Seconds(30);
 };
 
+struct JobConfig {
+  bool enable = true;
+  // Ours; upstream has no such keys.
+  uint32_t max_jobs = 1000;
+  uint32_t max_calls = 4096;
+  uint32_t max_calls_per_host = 32;
+  uint32_t preheats_per_caller = 16;
+  bool blob_digest_ids = false;
+  std::vector<std::string> registry_auth_hosts = {"auth.docker.io"};
+  bool allow_loopback = false;
+};
+
+// Where jobs are queued; without addresses there is no such door.
+struct RedisConfig {
+  std::vector<std::string> addrs;  // host:port of one server, or of Sentinels
+  std::string master_name;         // that the Sentinels know; empty: no Sentinels
+  std::string username;
+  std::string password;  // never logged
+  std::string sentinel_username;
+  std::string sentinel_password;  // never logged
+  uint32_t pool_size = 20;
+  absl::Duration pool_timeout = absl::Seconds(10);
+  uint32_t broker_db = 1;
+  uint32_t backend_db = 2;
+  common::crypto::TlsFiles tls;
+  bool tls_insecure_skip_verify = false;
+};
+
 struct MetricsConfig {
   bool enable = false;
   std::string addr = ":8000";
@@ -84,6 +112,9 @@ struct Config {
   HostConfig host;
   ManagerConfig manager;
   SeedPeerConfig seed_peer;
+  common::crypto::TlsFiles peer_tls;
+  JobConfig job;
+  RedisConfig redis;
   MetricsConfig metrics;
   common::otlp::TracingConfig tracing;
   bool enable_ipv6 = false;

@@ -1,19 +1,23 @@
 #include "scheduler/job/job_executor.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/id/task_id.h"
+#include "common/log/redact.h"
 #include "common/status/reason.h"
 
 namespace dragonfly::scheduler::job {
 namespace {
 
-using common::status::ErrorReason;
 using common::status::Invalid;
-using common::status::MakeStatus;
 
 constexpr size_t kMostUrls = 10'000;
 constexpr uint32_t kMostConcurrent = 10'000;
+constexpr int kHighestPriority = 6;
+constexpr uint64_t kLeastPieceLength = uint64_t{4} << 20U;
+constexpr uint64_t kMostPieceLength = uint64_t{64} << 20U;
 
 absl::Status CheckConcurrency(const char* field, uint32_t value) {
   if (value >= 1 && value <= kMostConcurrent) return absl::OkStatus();
@@ -32,6 +36,12 @@ struct Check {
       return Invalid(absl::StrCat("percentage: ", *preheat.percentage, " is not from 1 to 100"));
     if (preheat.count.has_value() && *preheat.count < 1)
       return Invalid("count: 0 hosts make no preheat; leave it out for all");
+    if (preheat.priority < 0 || preheat.priority > kHighestPriority)
+      return Invalid(absl::StrCat("priority: ", preheat.priority, " is not from 0 to 6"));
+    if (preheat.piece_length.has_value() &&
+        (*preheat.piece_length < kLeastPieceLength || *preheat.piece_length > kMostPieceLength))
+      return Invalid(absl::StrCat("piece_length: ", *preheat.piece_length,
+                                  " bytes are not from 4 MiB to 64 MiB"));
     absl::Status tasks = CheckConcurrency("concurrent_task_count", preheat.concurrent_tasks);
     if (!tasks.ok()) return tasks;
     return CheckConcurrency("concurrent_peer_count", preheat.concurrent_hosts);
@@ -53,6 +63,26 @@ absl::Status Validate(const Job& job) {
     return Invalid(absl::StrCat("timeout: ", absl::FormatDuration(job.timeout),
                                 " is no time; give it at least a second"));
   return std::visit(Check(), job.work);
+}
+
+absl::StatusOr<std::vector<std::string>> TaskIdsOf(const Preheat& preheat) {
+  common::id::StandardTask task;
+  task.filtered_query_params = preheat.filtered_query_params;
+  if (!preheat.tag.empty()) task.tag = preheat.tag;
+  if (!preheat.application.empty()) task.application = preheat.application;
+  task.piece_length = preheat.piece_length;
+  task.enable_task_id_based_blob_digest = preheat.blob_digest_ids;
+  std::vector<std::string> ids;
+  ids.reserve(preheat.urls.size());
+  for (const std::string& url : preheat.urls) {
+    task.url = url;
+    absl::StatusOr<common::id::TaskKey> key = common::id::StandardTaskKey(task);
+    if (!key.ok()) {
+      return common::status::Annotate(key.status(), "urls: " + common::log::RedactUrl(url));
+    }
+    ids.push_back(std::move(key->id));
+  }
+  return ids;
 }
 
 size_t TargetCount(const Preheat& preheat, size_t hosts) {

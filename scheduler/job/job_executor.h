@@ -9,9 +9,33 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/trace/span_context.h"
 
 namespace dragonfly::scheduler::job {
+
+// Where an object store is and who asks it. Secret: never logged.
+struct ObjectStorage {
+  std::optional<std::string> region;
+  std::optional<std::string> endpoint;
+  std::optional<std::string> access_key_id;
+  std::optional<std::string> access_key_secret;
+  std::optional<std::string> session_token;
+  std::optional<std::string> credential_path;
+  std::optional<std::string> predefined_acl;
+  std::optional<std::string> security_token;
+  std::optional<bool> insecure_skip_verify;
+};
+
+// How daemons reach the origin of a URL. Secret: never logged.
+struct OriginAccess {
+  std::map<std::string, std::string> headers;
+  std::vector<std::string> certificate_chain;  // DER, trusted beside the system's
+  std::optional<ObjectStorage> object_storage;
+  // Set: an HDFS origin; empty text: without a token.
+  std::optional<std::string> hdfs_delegation_token;
+};
 
 // Which hosts a preheat is for. Names on the wire: single_seed_peer, all_seed_peers, all_peers.
 enum class PreheatScope : uint8_t { kSingleSeedPeer, kAllSeedPeers, kAllPeers };
@@ -23,8 +47,11 @@ struct Preheat {
   std::string tag;
   std::string application;
   std::vector<std::string> filtered_query_params;
-  std::map<std::string, std::string> headers;
-  int priority = 0;
+  // Blobs of images are named by their digest, whatever the registry; as the daemons are set.
+  bool blob_digest_ids = false;
+  OriginAccess origin;
+  int priority = 0;         // common.v2.Priority
+  std::string output_path;  // on the daemons' machines, which may refuse it; empty: none
   PreheatScope scope = PreheatScope::kSingleSeedPeer;
   // Of the hosts of the scope: those with these addresses; else the first `count`; else
   // `percentage` of them, at least one; else all.
@@ -39,7 +66,7 @@ struct FindTask {
   std::string task_id;
   uint32_t concurrent_hosts = 500;
 };
-// Deletes the task on every host that has it.
+// Deletes the task on every host that says it has it.
 struct DeleteTask {
   std::string task_id;
 };
@@ -52,6 +79,7 @@ struct Job {
   std::string group_id;  // of the jobs that one user's request became
   Work work;
   absl::Duration timeout = absl::Hours(1);
+  common::trace::SpanContext trace = {};  // that the job is part of
 };
 
 // What became of one URL or task on one host.
@@ -69,7 +97,9 @@ struct TargetResult {
 };
 
 struct JobCounts {
-  uint64_t targets = 0;  // that the job is for; known from the first result on
+  // That the job is for; known from the first result on. Hosts that turn out not to have the task
+  // of FindTask or DeleteTask are taken off again.
+  uint64_t targets = 0;
   uint64_t succeeded = 0;
   uint64_t failed = 0;
 };
@@ -105,6 +135,10 @@ class JobExecutor {
 
 // INVALID_ARGUMENT naming the field, the value and what would be right.
 absl::Status Validate(const Job& job);
+
+// The ids of a preheat's tasks, in the order of its URLs. INVALID_ARGUMENT for the first URL that
+// has none; the message has no secrets of it.
+absl::StatusOr<std::vector<std::string>> TaskIdsOf(const Preheat& preheat);
 
 // How many of `hosts` a preheat is for when it names no addresses.
 size_t TargetCount(const Preheat& preheat, size_t hosts);

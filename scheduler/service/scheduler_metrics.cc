@@ -17,9 +17,9 @@ using common::telemetry::Gauge;
 
 const std::string kPrefix = "dragonfly_scheduler_";
 
-constexpr std::array<std::string_view, 8> kCalls = {"announce_peer", "stat_peer",  "leave_peer",
-                                                    "stat_task",     "leave_task", "announce_host",
-                                                    "list_hosts",    "leave_host"};
+constexpr std::array<std::string_view, 12> kCalls = {
+    "announce_peer", "stat_peer",  "leave_peer",    "stat_task",  "leave_task",   "announce_host",
+    "list_hosts",    "leave_host", "preheat_image", "stat_image", "preheat_file", "stat_file"};
 // Empty: upstream has no such counter.
 struct PeerCallNames {
   std::string_view total;

@@ -21,7 +21,11 @@ enum class Call {
   kDeleteTask,
   kAnnounceHost,
   kListHosts,
-  kDeleteHost
+  kDeleteHost,
+  kPreheatImage,
+  kStatImage,
+  kPreheatFile,
+  kStatFile
 };
 enum class PeerCall {
   kRegister,

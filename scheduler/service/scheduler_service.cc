@@ -60,7 +60,11 @@ using Served = common::rpc::OnlyMarked<pb::Scheduler::WithCallbackMethod_Announc
             pb::Scheduler::WithCallbackMethod_AnnounceHost<
                 pb::Scheduler::WithCallbackMethod_ListHosts<
                     pb::Scheduler::WithCallbackMethod_DeleteHost<
-                        common::rpc::AllMethods<pb::Scheduler>>>>>>>>>>;
+                        pb::Scheduler::WithCallbackMethod_PreheatImage<
+                            pb::Scheduler::WithCallbackMethod_StatImage<
+                                pb::Scheduler::WithCallbackMethod_PreheatFile<
+                                    pb::Scheduler::WithCallbackMethod_StatFile<
+                                        common::rpc::AllMethods<pb::Scheduler>>>>>>>>>>>>>>;
 
 }  // namespace
 
@@ -256,6 +260,64 @@ struct SchedulerService::Impl final : public Served {
                    Forget(std::move(host));
                    reply.Send(Empty());
                  });
+  }
+
+  // ---- jobs ----
+
+  template <typename Req, typename Resp>
+  using JobCall = JobDoor::Answer<Resp> (JobDoor::*)(common::async::CancelScope&, CallInfo, Req);
+
+  template <typename Req, typename Resp>
+  Unary* ServeJob(Call call, Context* context, const Req* request, Resp* response,
+                  JobCall<Req, Resp> method) {
+    if (deps.jobs == nullptr) {
+      return Serve(
+          call, context, request, response,
+          [this, call](const Req&, const UnaryReply<Resp>& reply) {
+            deps.metrics->CountFailure(call);
+            reply.Send(MakeStatus(absl::StatusCode::kFailedPrecondition, ErrorReason::kForbidden,
+                                  "jobs are switched off here; job.enable changes that"));
+          });
+    }
+    deps.metrics->Count(call);
+    const common::rpc::ServiceLoop loop{deps.jobs->executor(), &deps.jobs->group(),
+                                        &deps.jobs->scope()};
+    return common::rpc::ServeUnaryOn<Req, Resp>(
+        loop, context, request, response,
+        [this, call, method](common::async::CancelScope& scope, CallInfo info, Req valid) {
+          return RunJobCall<Req, Resp>(call, scope, std::move(info), std::move(valid), method);
+        });
+  }
+
+  template <typename Req, typename Resp>
+  JobDoor::Answer<Resp> RunJobCall(Call call, common::async::CancelScope& scope, CallInfo info,
+                                   Req request, JobCall<Req, Resp> method) {
+    absl::Status admitted = admission.AdmitCall(std::string_view(), info.peer);
+    if (!admitted.ok()) {
+      deps.metrics->CountFailure(call);
+      co_return admitted;
+    }
+    absl::StatusOr<Resp> answer =
+        co_await (deps.jobs->*method)(scope, std::move(info), std::move(request));
+    if (!answer.ok()) deps.metrics->CountFailure(call);
+    co_return answer;
+  }
+
+  Unary* PreheatImage(Context* context, const pb::PreheatImageRequest* request,
+                      Empty* response) override {
+    return ServeJob(Call::kPreheatImage, context, request, response, &JobDoor::PreheatImage);
+  }
+  Unary* StatImage(Context* context, const pb::StatImageRequest* request,
+                   pb::StatImageResponse* response) override {
+    return ServeJob(Call::kStatImage, context, request, response, &JobDoor::StatImage);
+  }
+  Unary* PreheatFile(Context* context, const pb::PreheatFileRequest* request,
+                     Empty* response) override {
+    return ServeJob(Call::kPreheatFile, context, request, response, &JobDoor::PreheatFile);
+  }
+  Unary* StatFile(Context* context, const pb::StatFileRequest* request,
+                  pb::StatFileResponse* response) override {
+    return ServeJob(Call::kStatFile, context, request, response, &JobDoor::StatFile);
   }
 
   void Forget(std::shared_ptr<core::Host> host) {

@@ -11,6 +11,7 @@
 #include "scheduler/core/host_table.h"
 #include "scheduler/service/admission.h"
 #include "scheduler/service/decision_router.h"
+#include "scheduler/service/job_door.h"
 #include "scheduler/service/scheduler_metrics.h"
 #include "scheduler/shard/shard_pool.h"
 
@@ -20,9 +21,8 @@ class Service;
 
 namespace dragonfly::scheduler::service {
 
-// scheduler.v2.Scheduler for standard tasks (docs/reference/scheduler.md). What is not served yet
-// answers UNIMPLEMENTED and says so.
-// Threading: any thread.
+// scheduler.v2.Scheduler for standard tasks and jobs (docs/reference/scheduler.md). What is not
+// served yet answers UNIMPLEMENTED and says so. Threading: any thread.
 class SchedulerService {
  public:
   struct Deps {
@@ -34,6 +34,7 @@ class SchedulerService {
     // A seed peer's host came, changed or went. `done` (may be empty) is called when registers that
     // come from then on see it.
     std::function<void(std::function<void()> done)> on_seeds_changed;
+    JobDoor* jobs = nullptr;  // null: jobs are FAILED_PRECONDITION
     common::trace::Tracer tracer;
     common::limit::LimitReport* limits = nullptr;  // null: limits that are reached are not told
     Admission::Options admission;
