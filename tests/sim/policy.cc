@@ -1,0 +1,27 @@
+#include "tests/sim/policy.h"
+
+#include <array>
+
+namespace dragonfly::sim {
+namespace {
+
+constexpr std::array<Policy, 5> kPolicies = {{
+    {"ours", "everything on"},
+    {"no-stripes", "ours without stripes/1", false, true},
+    {"no-pass-on", "ours, only whole pieces are passed on", true, false},
+    {"upstream", "nodes by upstream's published rules at our scheduler", false, false, true},
+    {"random", "our nodes with parents at random", false, true, false, true},
+}};
+
+}  // namespace
+
+std::span<const Policy> Policies() { return kPolicies; }
+
+const Policy* FindPolicy(std::string_view name) {
+  for (const Policy& policy : kPolicies) {
+    if (policy.name == name) return &policy;
+  }
+  return nullptr;
+}
+
+}  // namespace dragonfly::sim
