@@ -9,7 +9,7 @@ constexpr std::array<Policy, 5> kPolicies = {{
     {"ours", "everything on"},
     {"no-stripes", "ours without stripes/1", false, true},
     {"no-pass-on", "ours, only whole pieces are passed on", true, false},
-    {"upstream", "nodes by upstream's published rules at our scheduler", false, false, true},
+    {"upstream", "upstream's published rules, nodes and scheduler", false, false, true},
     {"random", "our nodes with parents at random", false, true, false, true},
 }};
 

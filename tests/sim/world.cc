@@ -63,11 +63,11 @@ World::World(const Scenario& scenario, const Policy& policy, uint64_t seed)
   const uint64_t brain_seed = random_.Next();
   if (policy.random_parents) {
     options.make_brain = [brain_seed] { return MakeRandomBrain(kRandomParents, brain_seed); };
+  } else if (policy.all_upstream) {
+    options.make_brain = [brain_seed] { return MakeUpstreamBrain(brain_seed); };
   } else {
     sched::ShardOptions shard;
     shard.random_seed = brain_seed;
-    // Upstream's scheduler knows no limit of children.
-    if (policy.all_upstream) shard.fan_out = 0;
     options.make_brain = [shard] { return MakeShardBrain(shard); };
   }
   SchedulerUser& scheduler_user = *this;
