@@ -1,11 +1,14 @@
 // Plays scenarios of a swarm in virtual time and prints how well it did; tests/sim/README.md.
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "dfdaemon/core/random.h"
+#include "tests/sim/event_queue.h"
 #include "tests/sim/policy.h"
 #include "tests/sim/report.h"
 #include "tests/sim/scenario.h"
@@ -29,7 +32,28 @@ struct Arguments {
   std::string svg;
   bool keys = false;
   bool quiet = false;
+  bool queue = false;
 };
+
+// With a million events pending: takes one, adds one, at times as they are in a swarm.
+void MeasureQueue() {
+  namespace sim = dragonfly::sim;
+  constexpr uint32_t kPending = 1'000'000;
+  constexpr uint32_t kTaken = 20'000'000;
+  dragonfly::dfdaemon::core::Random random(1);
+  sim::EventQueue queue;
+  for (uint32_t i = 0; i < kPending; ++i)
+    queue.Push({static_cast<sim::Nanos>(random.Below(sim::kSecond)), i, 0, 0, {}});
+  const auto began = std::chrono::steady_clock::now();
+  sim::Event event;
+  for (uint32_t i = 0; i < kTaken && queue.Pop(event); ++i) {
+    event.at += static_cast<sim::Nanos>(random.Below(sim::kSecond));
+    queue.Push(event);
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  std::printf("%.1f million events a second with %u pending\n", kTaken / took.count() / 1e6,
+              kPending);
+}
 
 bool Write(const std::string& path, const std::string& text) {
   std::ofstream out(path);
@@ -124,9 +148,14 @@ int main(int argc, char** argv) {
   app.add_option("--svg", arguments.svg, "file for the curves of completion");
   app.add_flag("--keys", arguments.keys, "print the keys of scenario files");
   app.add_flag("--quiet", arguments.quiet, "no progress on stderr");
+  app.add_flag("--measure-queue", arguments.queue, "print what the queue of events can do");
   CLI11_PARSE(app, argc, argv);
   if (arguments.keys) {
     std::fputs(dragonfly::sim::ScenarioKeys().c_str(), stdout);
+    return 0;
+  }
+  if (arguments.queue) {
+    MeasureQueue();
     return 0;
   }
   if (arguments.scenarios.empty()) {
