@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/reason.h"
+#include "common/status/strings.h"
 #include "dfdaemon/core/core_impl.h"
 
 namespace dragonfly::dfdaemon::core {
@@ -25,6 +26,7 @@ void DownloadCore::Impl::Advance() {
   if (AnyActive()) EnsureSupply();
   if (AnyActive()) StartFetches();
   if (AnyActive()) EnsureProgress();
+  if (AnyActive()) TellLostPrimary();
   if (!AnyActive()) Quiesce();
 }
 
@@ -54,7 +56,7 @@ void DownloadCore::Impl::EnsureSupply() {
 
 bool DownloadCore::Impl::AnyUseful() const {
   for (ParentSlot slot = 0; slot < parents_.size(); ++slot) {
-    if (parents_[slot].has_value() && !parents_[slot]->retiring && picker_.useful(slot) > 0)
+    if (parents_[slot].has_value() && !parents_[slot]->retiring && picker_.CanAskAny(slot))
       return true;
   }
   return false;
@@ -64,8 +66,15 @@ bool DownloadCore::Impl::AwaitingOffers() const {
   return std::any_of(parents_.begin(), parents_.end(), [this](const std::optional<Parent>& parent) {
     return parent.has_value() && !parent->retiring &&
            (!parent->ended || parent->reopen_at != absl::InfiniteFuture()) &&
-           now_ < parent->silent_since + options_.offer_timeout;
+           now_ < OffersDue(*parent);
   });
+}
+
+// Who says that it is alive may be waiting itself for what it is asked for.
+absl::Time DownloadCore::Impl::OffersDue(const Parent& parent) const {
+  const bool alive = parent.info.keepalive && parent.heard && !parent.ended;
+  return parent.silent_since + (alive ? std::max(options_.offer_timeout, options_.progress_timeout)
+                                      : options_.offer_timeout);
 }
 
 void DownloadCore::Impl::CloseFruitlessParents() {
@@ -85,6 +94,9 @@ void DownloadCore::Impl::EnsureProgress() {
   }
   if (registration_.open && registration_.waiting) return;
   CloseFruitlessParents();
+  // What they had, or were believed to have, is the reader's again.
+  if (source_.mode != SourceMode::kNone) OpenStretch();
+  if (SourceActive()) return;
   if (source_.failed.has_value()) {
     FailActive(*source_.failed);
     return;
@@ -136,6 +148,7 @@ void DownloadCore::Impl::Quiesce() {
   for (ParentSlot slot = 0; slot < parents_.size(); ++slot) Close(slot);
   CloseReader();
   if (!requests_.empty()) return;  // they are being verified
+  NoteSwarm();
   EndRegistration(outcome_);
   ended_ = true;
   Emit(Ended{});
@@ -143,6 +156,31 @@ void DownloadCore::Impl::Quiesce() {
 
 bool DownloadCore::Impl::complete() const {
   return geometry_.content_length.has_value() && picker_.stored_count() == picker_.size();
+}
+
+void DownloadCore::Impl::NoteSwarm() {
+  if (swarm_.stolen + swarm_.taken_over + swarm_.withdrawn == 0) return;
+  Note(absl::StrCat("asked of others than the primary: ", swarm_.stolen, " times, ", swarm_.refused,
+                    " refused, ", swarm_.withdrawn, " withdrawn; taken over: ", swarm_.taken_over));
+  swarm_ = {};
+}
+
+// The net below all other bounds, which are longer than this where they were set so.
+void DownloadCore::Impl::OnNoProgress() {
+  const absl::Status why = MakeStatus(
+      absl::StatusCode::kDeadlineExceeded, ErrorReason::kTimeout,
+      absl::StrCat("nothing came for ", absl::FormatDuration(options_.progress_timeout)));
+  Note(absl::StrCat(why.message(), ": all that is waited for is given up"), ErrorReason::kTimeout);
+  Changed();
+  if (registration_.open && registration_.waiting) AbandonRegistration(why);
+  if (source_.open) {
+    CloseReader();
+    OnSourceFailure(MakeStatus(absl::StatusCode::kDeadlineExceeded, ErrorReason::kOriginSilent,
+                               common::status::MessageOf(why)));
+  }
+  for (ParentSlot slot = 0; slot < parents_.size(); ++slot) {
+    if (parents_[slot].has_value()) GiveUp(slot, why);
+  }
 }
 
 // Every try is counted elsewhere; this catches what goes on without being one, such as a scheduler
@@ -183,6 +221,8 @@ void DownloadCore::Impl::CheckTimers() {
     return;
   }
   CheckFetches();
+  CheckStuck();
+  CheckSilence();
   ReopenDue();
   if (source_.open && now_ >= source_.last_byte + options_.source_timeout) {
     CloseReader();
@@ -198,6 +238,7 @@ void DownloadCore::Impl::CheckTimers() {
                    absl::StrCat("no answer for ", absl::FormatDuration(options_.answer_timeout)));
     AbandonRegistration(last_scheduler_error_);
   }
+  if (AnyActive() && now_ >= ProgressDeadline()) OnNoProgress();
 }
 
 absl::Time DownloadCore::Impl::NextDeadline() const {
@@ -210,23 +251,29 @@ absl::Time DownloadCore::Impl::NextDeadline() const {
     active = active || !request.verifying;
   }
   if (!active) return next;
-  at(last_progress_ + options_.stall_limit);
+  at(std::min(last_progress_ + options_.stall_limit, ProgressDeadline()));
+  const bool endgame = IsEndgame();
   for (const Fetch& fetch : fetches_) {
     at(std::min(fetch.last_byte + options_.parent_timeout, fetch.started + options_.piece_timeout));
+    if (shaped_) at(fetch.look_at);
+    if (!endgame) continue;
     const absl::Time slow = fetch.started + SlowAfter();
-    if (IsEndgame() && slow > now_) at(slow);
+    if (slow > now_) at(slow);
   }
   for (const std::optional<Parent>& parent : parents_) {
     if (!parent.has_value()) continue;
     if (parent->hold_until > now_) at(parent->hold_until);
     at(parent->reopen_at);
-    const absl::Time offers_due = parent->silent_since + options_.offer_timeout;
+    if (shaped_ && parent->no_steal_until > now_) at(parent->no_steal_until);
+    at(DeadAt(*parent));
+    const absl::Time offers_due = OffersDue(*parent);
     if (!parent->ended && offers_due > now_) at(offers_due);
   }
   if (source_.open) at(source_.last_byte + options_.source_timeout);
   at(source_.retry_at);
   at(reschedule_at_);
   at(steal_at_);
+  at(take_over_at_);
   if (registration_.open && registration_.waiting)
     at(registration_.asked_at + options_.answer_timeout);
   return next;

@@ -1,4 +1,4 @@
-// Fetches: which are started, how they are watched, and the endgame.
+// Fetches: how they are begun, what they bring, how they fail, and the bounds of any fetch.
 
 #include <algorithm>
 
@@ -11,18 +11,10 @@ namespace {
 
 using common::status::ErrorReason;
 
-constexpr uint32_t kEndgamePieces = 3;
-constexpr absl::Duration kSlowAtLeast = absl::Seconds(1);
-constexpr double kSlowFactor = 3;  // times the mean time of a piece
 constexpr double kPieceTimeSmoothing = 0.2;
-// Pieces before the reader of the origin that are left to it.
-constexpr PieceNumber kLeftToSource = 2;
-// Stripes are worth their waiting from so many pieces on.
-constexpr uint32_t kStripedFrom = 4;
-constexpr double kPatiencePieces = 2;
-constexpr absl::Duration kLeastPatience = absl::Milliseconds(20);
-constexpr absl::Duration kFirstPatience = absl::Milliseconds(100);  // no piece was measured yet
-constexpr absl::Duration kMostPatience = absl::Seconds(2);
+constexpr double kRateSmoothing = 0.5;
+constexpr uint32_t kMaxRefusalsInARow = 8;
+constexpr uint32_t kMaxLocalFailures = 50;  // since a piece was stored
 
 }  // namespace
 
@@ -60,105 +52,68 @@ void DownloadCore::Impl::DropFetchesOfPiece(PieceNumber number) {
   }
 }
 
-bool DownloadCore::Impl::CanFetch(ParentSlot slot) const {
-  return parents_[slot].has_value() && !parents_[slot]->retiring &&
-         parents_[slot]->hold_until <= now_ &&
-         selector_.in_flight(slot) < options_.concurrent_per_parent;
-}
-
-void DownloadCore::Impl::Start(ParentSlot slot, PieceNumber number) {
-  const Fetch fetch{next_fetch_++, slot, number, now_, now_};
+void DownloadCore::Impl::Start(ParentSlot slot, PieceNumber number, FetchKind kind) {
+  const Parent& parent = *parents_[slot];
+  const uint64_t piece_length = geometry_.length_of(number);
+  StartFetch start{next_fetch_++, parent.info.peer_id, number, geometry_.offset_of(number),
+                   piece_length};
+  start.steal = kind == FetchKind::kSteal || kind == FetchKind::kTakeOver;
+  if (parent.info.blocks) start.first_block = KeptBlocks(number);
+  Fetch fetch;
+  fetch.id = start.fetch;
+  fetch.parent = slot;
+  fetch.number = number;
+  fetch.kind = kind;
+  fetch.length = piece_length - start.first_block * kBlockBytes;
+  fetch.started = now_;
+  fetch.last_byte = now_;
+  fetch.look_at = FirstLook(fetch);
   fetches_.push_back(fetch);
   picker_.BeginFetch(number);
   selector_.OnBegin(slot);
-  Emit(StartFetch{fetch.id, parents_[slot]->info.peer_id, number, geometry_.offset_of(number),
-                  geometry_.length_of(number)});
+  Emit(std::move(start));
 }
 
-// How long somebody else has had a piece before it is taken there instead of from its primary.
-absl::Duration DownloadCore::Impl::StealAfter() const {
-  if (mean_piece_seconds_ <= 0) return kFirstPatience;
-  return std::clamp(absl::Seconds(kPatiencePieces * mean_piece_seconds_), kLeastPatience,
-                    kMostPatience);
+uint32_t DownloadCore::Impl::KeptBlocks(PieceNumber number) const {
+  const auto found = kept_.find(number);
+  return found == kept_.end() ? 0 : found->second;
 }
 
-// Whether `slot` is not asked for the piece, because its primary will have it soon. So the peers of
-// a swarm take different pieces from the seed, and the rest from one another.
-bool DownloadCore::Impl::LeftToPrimary(ParentSlot slot, PieceNumber number) {
-  if (picker_.size() < kStripedFrom || number >= first_offered_.size()) return false;
-  const std::optional<ParentSlot> primary = SlotOf(primaries_[number % kStripes]);
-  if (!primary.has_value() || *primary == slot) return false;
-  const Parent& parent = *parents_[*primary];
-  const bool will_have_it =
-      !parent.ended || (picker_.holds(*primary, number) && parent.hold_until <= now_);
-  if (!will_have_it || parent.retiring || parent.denied.contains(number)) return false;
-  const absl::Time free_at = first_offered_[number] + StealAfter();
-  if (now_ >= free_at) return false;
-  steal_at_ = std::min(steal_at_, free_at);
-  return true;
-}
-
-void DownloadCore::Impl::StartFetches() {
-  PickRule rule;
-  const bool in_order = std::any_of(requests_.begin(), requests_.end(), [](const auto& entry) {
-    return entry.second.in_order || entry.second.range.has_value();
-  });
-  if (in_order) rule.window = 2 * options_.concurrent_piece_count;
-  if (source_.open) {
-    rule.avoid_begin = source_.position;
-    rule.avoid_end = source_.position + kLeftToSource;
+void DownloadCore::Impl::Keep(PieceNumber number, uint32_t blocks) {
+  if (!picker_.missing(number)) return;
+  // The last block of a piece is never kept without the piece.
+  const uint64_t count = (geometry_.length_of(number) + kBlockBytes - 1) / kBlockBytes;
+  blocks = static_cast<uint32_t>(std::min<uint64_t>(blocks, count - 1));
+  if (blocks > 0) {
+    kept_[number] = blocks;
+  } else {
+    kept_.erase(number);
   }
-  CloseRetired();
-  steal_at_ = absl::InfiniteFuture();
-  std::vector<ParentSlot> candidates;
-  for (ParentSlot slot = 0; slot < parents_.size(); ++slot) {
-    if (CanFetch(slot) && picker_.useful(slot) > 0) candidates.push_back(slot);
-  }
-  while (fetches_.size() < options_.concurrent_piece_count && !candidates.empty()) {
-    const ParentSlot slot = *selector_.Choose(candidates, now_);
-    // Who reads along cannot wait.
-    if (!in_order)
-      rule.leave = [this, slot](PieceNumber number) { return LeftToPrimary(slot, number); };
-    const std::optional<PieceNumber> number = picker_.Pick(slot, rule);
-    if (number.has_value()) Start(slot, *number);
-    if (!number.has_value() || !CanFetch(slot)) std::erase(candidates, slot);
-  }
-  StartEndgame();
+  picker_.SetPartial(number, blocks > 0);
 }
 
-bool DownloadCore::Impl::IsEndgame() const {
-  return picker_.missing_count() <= kEndgamePieces && !fetches_.empty();
-}
-
-absl::Duration DownloadCore::Impl::SlowAfter() const {
-  return std::max(kSlowAtLeast, absl::Seconds(kSlowFactor * mean_piece_seconds_));
-}
-
-// The last pieces decide when everybody is done: one that is slow is fetched a second time
-// elsewhere, and who is first wins.
-void DownloadCore::Impl::StartEndgame() {
-  if (!IsEndgame()) return;
-  const size_t present = fetches_.size();
-  for (size_t i = 0; i < present; ++i) {
-    const Fetch fetch = fetches_[i];
-    if (picker_.in_flight(fetch.number) > 1 || now_ - fetch.started < SlowAfter()) continue;
-    std::vector<ParentSlot> others;
-    for (ParentSlot slot = 0; slot < parents_.size(); ++slot) {
-      if (slot != fetch.parent && CanFetch(slot) && picker_.holds(slot, fetch.number))
-        others.push_back(slot);
-    }
-    const std::optional<ParentSlot> other = selector_.Choose(others, now_);
-    if (!other.has_value()) continue;
-    Note("a slow last piece is fetched twice");
-    Start(*other, fetch.number);
-  }
-}
+void DownloadCore::Impl::On(const PieceKept& event) { Keep(event.number, event.kept_blocks); }
 
 void DownloadCore::Impl::On(const FetchProgress& event) {
   Fetch* fetch = Find(event.fetch);
   if (fetch == nullptr) return;
   fetch->last_byte = now_;
   Progress();
+  if (event.kept_blocks > KeptBlocks(fetch->number)) Keep(fetch->number, event.kept_blocks);
+  if (event.bytes == 0) return;
+  Heard(*parents_[fetch->parent]);
+  if (fetch->bytes == 0) {
+    fetch->first_byte = now_;
+    fetch->first_bytes = event.bytes;
+    meter_.OnAnswer(now_ - fetch->started);
+  }
+  fetch->bytes += event.bytes;
+  meter_.OnBytes(event.bytes, now_);
+  if (shaped_) fetch->look_at = now_ + Patience(*fetch, options_.swarm.starve_give_up);
+  if (fetch->kind == FetchKind::kTakeOver &&
+      fetch->bytes >= std::min<uint64_t>(kBlockBytes, fetch->length)) {
+    FinishTakeOver(fetch->id);
+  }
 }
 
 void DownloadCore::Impl::On(const FetchDone& event) {
@@ -178,19 +133,90 @@ void DownloadCore::Impl::On(const FetchDone& event) {
     return;
   }
   Drop(event.fetch, false);
-  const absl::Duration took = now_ - fetch.started;
-  selector_.OnPiece(fetch.parent, event.piece.length, took);
-  const double seconds = absl::ToDoubleSeconds(took);
-  mean_piece_seconds_ =
-      mean_piece_seconds_ > 0
-          ? mean_piece_seconds_ + kPieceTimeSmoothing * (seconds - mean_piece_seconds_)
-          : seconds;
+  Measure(fetch, event.piece);
   Parent& parent = *parents_[fetch.parent];
   parent.failures = 0;
   parent.refusals = 0;
   parent.silent_since = now_;
   parent.backoff.Reset();
+  Heard(parent);
   Store(event.piece);
+}
+
+void DownloadCore::Impl::Measure(const Fetch& fetch, const PieceInfo& piece) {
+  const absl::Duration took = now_ - fetch.started;
+  selector_.OnPiece(fetch.parent, piece.length, took);
+  const double seconds = absl::ToDoubleSeconds(took);
+  mean_piece_seconds_ =
+      mean_piece_seconds_ > 0
+          ? mean_piece_seconds_ + kPieceTimeSmoothing * (seconds - mean_piece_seconds_)
+          : seconds;
+  if (fetch.bytes < fetch.length) meter_.OnBytes(fetch.length - fetch.bytes, now_);
+  // How fast it sends once it has come to the piece.
+  if (fetch.bytes <= fetch.first_bytes || now_ <= fetch.first_byte) return;
+  const double rate = static_cast<double>(fetch.bytes - fetch.first_bytes) /
+                      absl::ToDoubleSeconds(now_ - fetch.first_byte);
+  double& known = parents_[fetch.parent]->rate;
+  known = known > 0 ? known + kRateSmoothing * (rate - known) : rate;
+}
+
+void DownloadCore::Impl::On(const FetchFailed& event) {
+  const Fetch* found = Find(event.fetch);
+  if (found == nullptr) return;
+  const Fetch fetch = *found;
+  const ParentSlot slot = fetch.parent;
+  const PieceNumber number = fetch.number;
+  Drop(event.fetch, false);
+  if (event.kept_blocks.has_value()) Keep(number, *event.kept_blocks);
+  Parent& parent = *parents_[slot];
+  switch (common::status::ReasonOf(event.status)) {
+    case ErrorReason::kParentRefused:
+    case ErrorReason::kNotFound:
+      Heard(parent);
+      // What it had only begun it may have whole some day.
+      if (picker_.holds_whole(slot, number)) parent.denied.insert(number);
+      picker_.RemoveHolder(slot, number);
+      picker_.SetRipe(number);  // it need not be left to this one
+      selector_.OnFailure(slot, Blame::kBusy, now_);
+      Note(absl::StrCat("parent ", parent.info.peer_id, " refused a piece"),
+           ErrorReason::kParentRefused);
+      if (++parent.refusals >= kMaxRefusalsInARow) GiveUp(slot, event.status);
+      return;
+    case ErrorReason::kOverloaded:
+      Heard(parent);
+      if (fetch.IsSteal() && parent.info.blocks) {
+        OnStealRefused(slot);
+        return;
+      }
+      selector_.OnFailure(slot, Blame::kBusy, now_);
+      parent.hold_until = now_ + parent.backoff.Next(random_);
+      Note(absl::StrCat("parent ", parent.info.peer_id, " is busy"), ErrorReason::kOverloaded);
+      if (++parent.refusals >= kMaxRefusalsInARow) GiveUp(slot, event.status);
+      return;
+    case ErrorReason::kPieceCorrupt:
+    case ErrorReason::kParentProtocol:
+      Avoid(slot, number, event.status);
+      return;
+    case ErrorReason::kNoSpace:
+    case ErrorReason::kDiskFault:
+      FailActive(event.status);  // no parent can help
+      return;
+    case ErrorReason::kConflict:
+    case ErrorReason::kInternal:
+    case ErrorReason::kCancelled:
+      // Ours, not the parent's: another writer of the piece, mostly.
+      parent.hold_until = now_ + parent.backoff.Next(random_);
+      Note("a fetch failed here", common::status::ReasonOf(event.status));
+      if (++local_failures_ >= kMaxLocalFailures) FailActive(event.status);
+      return;
+    case ErrorReason::kParentSilent:
+    case ErrorReason::kTimeout:
+      Charge(slot, Blame::kSilent, event.status);
+      return;
+    default:
+      Charge(slot, Blame::kUnreachable, event.status);
+      return;
+  }
 }
 
 // Withdraws what does not move.

@@ -35,6 +35,7 @@ bool DownloadCore::Impl::LearnLength(uint64_t content_length,
   geometry_.piece_length = cut;
   geometry_.content_length = content_length;
   picker_.Grow(static_cast<uint32_t>(count));
+  meter_.SetPieceLength(std::min(cut, content_length));
   Emit(SetGeometry{geometry_});
   Note(absl::StrCat("length is ", content_length, " bytes, ", count, " pieces"));
   if (registration_.open && !registration_.knows_length) {
@@ -49,6 +50,7 @@ bool DownloadCore::Impl::LearnLength(uint64_t content_length,
 void DownloadCore::Impl::SetUnknownLength() {
   if (geometry_.piece_length != 0 && picker_.size() > 0) return;
   if (geometry_.piece_length == 0) geometry_.piece_length = common::id::kMinPieceLength;
+  meter_.SetPieceLength(geometry_.piece_length);
   Emit(SetGeometry{geometry_});
   Note("the origin does not tell its length");
 }
@@ -103,7 +105,11 @@ void DownloadCore::Impl::Discard(const absl::Status& why) {
   CloseReader();
   for (ParentSlot slot = 0; slot < parents_.size(); ++slot) Close(slot);
   picker_.Clear();
-  first_offered_.clear();
+  seen_.Clear();
+  ripening_ = {};
+  ripening_begin_ = 0;
+  kept_.clear();
+  give_ups_.clear();
   plan_.Restart();
   geometry_ = Geometry{chosen_piece_length_, std::nullopt};
   oldest_valid_fetch_ = next_fetch_;

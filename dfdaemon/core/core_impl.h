@@ -6,11 +6,13 @@
 // does what is due. So what is to be done does not depend on the way that led there, and nothing is
 // forgotten.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -18,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "dfdaemon/core/backoff.h"
+#include "dfdaemon/core/downlink_meter.h"
 #include "dfdaemon/core/download_core.h"
 #include "dfdaemon/core/parent_selector.h"
 #include "dfdaemon/core/piece_picker.h"
@@ -28,7 +31,7 @@ namespace dragonfly::dfdaemon::core {
 
 class DownloadCore::Impl {
  public:
-  static constexpr size_t kStripes = 2;
+  static constexpr uint32_t kStripes = PiecePicker::kStripes;
 
   Impl(common::id::TaskKey key, CoreOptions options, StoredState stored, uint64_t seed);
 
@@ -71,7 +74,11 @@ class DownloadCore::Impl {
   };
 
   struct Parent {
+    Parent(ParentInfo named, Backoff wait, absl::Time now)
+        : info(std::move(named)), silent_since(now), last_heard(now), backoff(wait) {}
+
     ParentInfo info;
+    bool has_spoken = false;  // `info` says what it has said itself that it speaks
     bool ended = false;       // it will offer nothing more
     bool retiring = false;    // the scheduler prefers others: its fetches may end
     uint32_t failures = 0;    // in a row
@@ -81,16 +88,39 @@ class DownloadCore::Impl {
     // It did not know the task yet: a peer that has just begun. Asked again then.
     absl::Time reopen_at = absl::InfiniteFuture();
     uint32_t reopenings = 0;
+    absl::Time last_heard;  // anything, a keepalive too
+    bool heard = false;     // since it was opened
+    // Asked for what is another's, it was busy.
+    absl::Time no_steal_until = absl::InfinitePast();
+    double rate = 0;  // bytes per second while a piece comes from it; 0: not measured
     Backoff backoff;
     absl::flat_hash_set<PieceNumber> denied;  // offered, but refused when asked for
   };
 
+  enum class FetchKind : uint8_t {
+    kPlain,
+    kSteal,     // it has another parent in the first place
+    kTakeOver,  // until its first block is here, the slow one that it replaces goes on
+    kDouble,    // the same piece twice, in the endgame
+  };
   struct Fetch {
     FetchId id = 0;
     ParentSlot parent = 0;
     PieceNumber number = 0;
+    FetchKind kind = FetchKind::kPlain;
+    uint64_t length = 0;  // bytes that are asked for
     absl::Time started;
     absl::Time last_byte;
+    absl::Time look_at;  // when it is looked at whether it should be given up
+    absl::Time first_byte = absl::InfiniteFuture();
+    uint64_t first_bytes = 0;  // that came then
+    uint64_t bytes = 0;        // so far
+    bool IsSteal() const { return kind == FetchKind::kSteal || kind == FetchKind::kTakeOver; }
+  };
+  // When a piece was first offered by anybody.
+  struct FirstSeen {
+    PieceNumber number = 0;
+    absl::Time at;
   };
 
   enum class SourceMode : uint8_t {
@@ -154,13 +184,19 @@ class DownloadCore::Impl {
   void Answered();
 
   // ---- core_parents.cc ----
+  void On(const ParentSpeaks& event);
   void On(const ParentOffers& event);
   void On(const ParentEnded& event);
   void On(const ParentLoad& event);
   void On(const FetchProgress& event);
   void On(const FetchDone& event);
   void On(const FetchFailed& event);
+  void On(const PieceKept& event);
   void TakeParents(const AnswerParents& answer);
+  void SetPrimaries(const AnswerParents& answer);
+  bool TakeOffer(ParentSlot slot, const PieceOffer& offer);
+  bool IsPrimary(ParentSlot slot) const;
+  void Heard(Parent& parent);
   std::optional<ParentSlot> FreeSlot() const;
   std::optional<ParentSlot> SlotOf(const std::string& peer_id) const;
   void Open(ParentSlot slot);
@@ -174,22 +210,59 @@ class DownloadCore::Impl {
   void Charge(ParentSlot slot, Blame blame, const absl::Status& why);
   void NoteBad(const std::string& peer_id);
   std::vector<PieceNumber> Interested() const;
+  void TellLostPrimary();
 
   // ---- core_fetches.cc ----
-  void StartFetches();
-  void Start(ParentSlot slot, PieceNumber number);
-  void StartEndgame();
-  absl::Duration SlowAfter() const;
-  bool LeftToPrimary(ParentSlot slot, PieceNumber number);
-  absl::Duration StealAfter() const;
-  bool IsEndgame() const;
-  bool CanFetch(ParentSlot slot) const;
+  void Start(ParentSlot slot, PieceNumber number, FetchKind kind);
   Fetch* Find(FetchId id);
+  uint32_t KeptBlocks(PieceNumber number) const;
+  void Keep(PieceNumber number, uint32_t blocks);
+  void Measure(const Fetch& fetch, const PieceInfo& piece);
   // Forgets the fetch; `cancel` tells the driver too.
   void Drop(FetchId id, bool cancel);
   void DropFetchesOf(ParentSlot slot);
   void DropUnwantedFetches();
   void DropFetchesOfPiece(PieceNumber number);
+  void CheckFetches();
+
+  // ---- core_choose.cc ----
+  void StartFetches();
+  bool FollowsStripes() const;
+  bool ReadsAlong() const;
+  PickRule Rule() const;
+  bool CanFetch(ParentSlot slot) const;
+  bool CanSteal(ParentSlot slot) const;
+  bool IsFull(ParentSlot slot) const;
+  uint32_t FetchLimit() const;
+  void FillMesh(const PickRule& rule);
+  void FillPrimaries(const PickRule& rule);
+  void Steal(const PickRule& rule);
+  std::array<StripeState, kStripes> Stripes() const;
+  std::optional<ParentSlot> PrimaryOf(PieceNumber number) const;
+  void NoteFirstSeen(PieceNumber number);
+  void Ripen();
+
+  // ---- core_giveup.cc ----
+  void CheckStuck();
+  bool GiveUpSteal(const Fetch& fetch);
+  bool MoveStarving(const Fetch& fetch);
+  absl::Duration Patience(const Fetch& fetch, double taus) const;
+  absl::Duration LeastPatience(const Fetch& fetch) const;
+  absl::Time FirstLook(const Fetch& fetch) const;
+  void WaitBusy(Parent& parent);
+  void OnStealRefused(ParentSlot slot);
+  void WithdrawStealsFor(ParentSlot primary, PieceNumber number);
+  void CheckSilence();
+  absl::Time DeadAt(const Parent& parent) const;
+
+  // ---- core_takeover.cc ----
+  void TakeOverSlow();
+  // When it is worth while, if nothing more comes; InfiniteFuture: never.
+  absl::Time TakeOverAt(ParentSlot slot, const Fetch& fetch) const;
+  void FinishTakeOver(FetchId id);
+  void StartEndgame();
+  bool IsEndgame() const;
+  absl::Duration SlowAfter() const;
 
   // ---- core_source.cc ----
   void On(const SourceHead& event);
@@ -210,11 +283,13 @@ class DownloadCore::Impl {
   void EnsureProgress();
   bool AnyUseful() const;
   bool AwaitingOffers() const;
+  absl::Time OffersDue(const Parent& parent) const;
   void CloseFruitlessParents();
   void GoToSource();
   void Quiesce();
-  void CheckFetches();
+  void NoteSwarm();
   void CheckTimers();
+  void OnNoProgress();
   void OnStall();
   absl::Status Stalled() const;
 
@@ -224,6 +299,11 @@ class DownloadCore::Impl {
     timeline_.Add(now_, std::move(what), reason);
   }
   void Progress() { last_progress_ = now_; }
+  // Something is done otherwise than before, though nothing has come of it yet.
+  void Changed() { changed_at_ = now_; }
+  absl::Time ProgressDeadline() const {
+    return std::max(last_progress_, changed_at_) + options_.progress_timeout;
+  }
 
   // ---- state ----
   common::id::TaskKey key_;
@@ -240,13 +320,29 @@ class DownloadCore::Impl {
   Registration registration_;
   std::vector<std::optional<Parent>> parents_;  // by slot
   absl::flat_hash_map<std::string, ParentSlot> slots_;
-  // Who is asked first for even and for odd pieces, while these are open.
-  std::array<std::string, kStripes> primaries_;
-  std::vector<absl::Time> first_offered_;         // by piece; shorter than the task: not yet
-  absl::Time steal_at_ = absl::InfiniteFuture();  // a piece that was left to its primary is free
-  absl::flat_hash_set<std::string> avoided_;      // broke the protocol or brought bad bytes
-  absl::flat_hash_set<std::string> suppliers_;    // parents whose bytes are in the content
-  std::vector<std::string> bad_;                  // to be told at the next reschedule
+  // The scheduler has named a primary for each stripe; those that have gone since are unset.
+  bool striped_ = false;
+  std::array<std::optional<ParentSlot>, kStripes> primaries_;
+  bool primary_lost_ = false;  // the scheduler is to be told
+  uint32_t lost_told_ = 0;     // since a piece was stored
+  bool shaped_ = false;        // FollowsStripes(), as of the last choice
+  DownlinkMeter meter_;
+  Bitmap seen_;                      // pieces that anybody has offered
+  std::vector<FirstSeen> ripening_;  // in order of time, from ripening_begin_ on
+  size_t ripening_begin_ = 0;
+  absl::Time steal_at_ = absl::InfiniteFuture();  // something that was left alone may be taken
+  absl::Time take_over_at_ = absl::InfiniteFuture();
+  absl::flat_hash_map<PieceNumber, uint32_t> kept_;     // leading blocks, of pieces not stored
+  absl::flat_hash_map<PieceNumber, uint8_t> give_ups_;  // of pieces not stored
+  struct {
+    uint64_t stolen = 0;
+    uint64_t refused = 0;
+    uint64_t withdrawn = 0;
+    uint64_t taken_over = 0;
+  } swarm_;                                     // for the timeline
+  absl::flat_hash_set<std::string> avoided_;    // broke the protocol or brought bad bytes
+  absl::flat_hash_set<std::string> suppliers_;  // parents whose bytes are in the content
+  std::vector<std::string> bad_;                // to be told at the next reschedule
   std::vector<Fetch> fetches_;
   FetchId next_fetch_ = 1;
   FetchId oldest_valid_fetch_ = 1;  // older ones fetched content that was thrown away
@@ -256,6 +352,7 @@ class DownloadCore::Impl {
   Backoff reschedule_backoff_;
   absl::Time reschedule_at_ = absl::InfiniteFuture();
   absl::Time last_progress_;
+  absl::Time changed_at_ = absl::InfinitePast();
   bool changed_once_ = false;
   bool digest_retried_ = false;
   bool ended_ = false;

@@ -16,9 +16,7 @@ using common::status::MakeStatus;
 // Open at once; schedulers offer four.
 constexpr size_t kMaxOpenParents = 16;
 constexpr uint32_t kMaxFailuresInARow = 3;
-constexpr uint32_t kMaxRefusalsInARow = 8;
 constexpr size_t kMaxBadParents = 64;
-constexpr uint32_t kMaxLocalFailures = 50;  // since a piece was stored
 constexpr absl::Duration kMaxHold = absl::Seconds(5);
 constexpr uint32_t kMaxReopenings = 4;
 
@@ -72,7 +70,11 @@ void DownloadCore::Impl::TakeParents(const AnswerParents& answer) {
     named.insert(parent.peer_id);
     if (const auto open = SlotOf(parent.peer_id); open.has_value()) {
       Parent& known = *parents_[*open];
-      known.info = parent;
+      const ParentInfo before = std::exchange(known.info, parent);
+      if (known.has_spoken) {
+        known.info.blocks = before.blocks;
+        known.info.keepalive = before.keepalive;
+      }
       known.retiring = false;
       selector_.SetLoad(*open, parent.max_tx_bandwidth, parent.tx_bandwidth);
       // It has told all that it had then; it may have more now.
@@ -82,18 +84,7 @@ void DownloadCore::Impl::TakeParents(const AnswerParents& answer) {
     const std::optional<ParentSlot> slot = FreeSlot();
     if (!slot.has_value()) continue;
     if (*slot >= parents_.size()) parents_.resize(*slot + 1);
-    Parent fresh{parent,
-                 false,
-                 false,
-                 0,
-                 0,
-                 now_,
-                 absl::InfinitePast(),
-                 absl::InfiniteFuture(),
-                 0,
-                 Backoff(options_.retry_base, kMaxHold),
-                 {}};
-    parents_[*slot] = std::move(fresh);
+    parents_[*slot].emplace(parent, Backoff(options_.retry_base, kMaxHold), now_);
     slots_[parent.peer_id] = *slot;
     selector_.Add(*slot, parent.max_tx_bandwidth, parent.tx_bandwidth);
     Open(*slot);
@@ -101,11 +92,43 @@ void DownloadCore::Impl::TakeParents(const AnswerParents& answer) {
   for (std::optional<Parent>& parent : parents_) {
     if (parent.has_value() && !named.contains(parent->info.peer_id)) parent->retiring = true;
   }
-  for (size_t stripe = 0; stripe < kStripes; ++stripe) {
-    const bool known = answer.striped && answer.parents.size() >= kStripes;
-    primaries_[stripe] = known ? answer.parents[stripe].peer_id : std::string();
-  }
+  SetPrimaries(answer);
   CloseRetired();
+}
+
+void DownloadCore::Impl::SetPrimaries(const AnswerParents& answer) {
+  const bool were_striped = striped_;
+  striped_ = answer.striped && answer.parents.size() >= kStripes;
+  primary_lost_ = false;
+  for (uint32_t stripe = 0; stripe < kStripes; ++stripe) {
+    primaries_[stripe].reset();
+    if (striped_) primaries_[stripe] = SlotOf(answer.parents[stripe].peer_id);
+  }
+  if (!striped_ || were_striped) return;
+  // What was offered until now was not watched.
+  for (PieceNumber number = 0; number < picker_.size(); ++number) {
+    if (picker_.holders(number) > 0) NoteFirstSeen(number);
+  }
+}
+
+// A primary that is gone is replaced at once, though others have what is missing.
+void DownloadCore::Impl::TellLostPrimary() {
+  if (!std::exchange(primary_lost_, false) || !registration_.open || registration_.waiting) return;
+  if (bad_.empty() || lost_told_ >= options_.max_schedule_count) return;
+  ++lost_told_;
+  Note("a primary is gone: the scheduler is told");
+  // Nothing waits for the answer; the spares go on.
+  Emit(ReportReschedule{std::exchange(bad_, {}), "a primary parent is gone"});
+}
+
+bool DownloadCore::Impl::IsPrimary(ParentSlot slot) const {
+  return std::find(primaries_.begin(), primaries_.end(), std::optional<ParentSlot>(slot)) !=
+         primaries_.end();
+}
+
+void DownloadCore::Impl::Heard(Parent& parent) {
+  parent.heard = true;
+  parent.last_heard = now_;
 }
 
 void DownloadCore::Impl::CloseRetired() {
@@ -119,6 +142,8 @@ void DownloadCore::Impl::Open(ParentSlot slot) {
   Parent& parent = *parents_[slot];
   parent.ended = false;
   parent.silent_since = now_;
+  parent.last_heard = now_;
+  parent.heard = false;
   Emit(OpenParent{parent.info, Interested()});
 }
 
@@ -137,6 +162,9 @@ void DownloadCore::Impl::Close(ParentSlot slot) {
   selector_.Remove(slot);
   const std::string peer_id = parents_[slot]->info.peer_id;
   slots_.erase(peer_id);
+  for (std::optional<ParentSlot>& primary : primaries_) {
+    if (primary == slot) primary.reset();
+  }
   parents_[slot].reset();
   Emit(CloseParent{peer_id});
 }
@@ -155,6 +183,8 @@ void DownloadCore::Impl::Avoid(ParentSlot slot, std::optional<PieceNumber> numbe
   avoided_.insert(peer_id);
   NoteBad(peer_id);
   if (registration_.open) Emit(ReportPieceFailed{peer_id, number});
+  primary_lost_ = primary_lost_ || IsPrimary(slot);
+  Changed();
   Close(slot);
 }
 
@@ -163,6 +193,8 @@ void DownloadCore::Impl::GiveUp(ParentSlot slot, const absl::Status& why) {
   Note(absl::StrCat("parent ", peer_id, " given up: ", why.message()),
        common::status::ReasonOf(why));
   NoteBad(peer_id);
+  primary_lost_ = primary_lost_ || IsPrimary(slot);
+  Changed();
   Close(slot);
 }
 
@@ -170,6 +202,7 @@ void DownloadCore::Impl::Charge(ParentSlot slot, Blame blame, const absl::Status
   Parent& parent = *parents_[slot];
   Note(absl::StrCat("parent ", parent.info.peer_id, " failed"), common::status::ReasonOf(why));
   selector_.OnFailure(slot, blame, now_);
+  Changed();
   DropFetchesOf(slot);
   if (++parent.failures >= kMaxFailuresInARow || parent.retiring) {
     GiveUp(slot, why);
@@ -182,6 +215,7 @@ void DownloadCore::Impl::On(const ParentOffers& event) {
   const std::optional<ParentSlot> slot = SlotOf(event.peer_id);
   if (!slot.has_value()) return;
   Parent& parent = *parents_[*slot];
+  Heard(parent);
   for (const PieceOffer& offer : event.offers) {
     if (offer.number >= picker_.size() || offer.offset != geometry_.offset_of(offer.number) ||
         offer.length != geometry_.length_of(offer.number)) {
@@ -190,13 +224,31 @@ void DownloadCore::Impl::On(const ParentOffers& event) {
                                        offer.length, ", which does not fit the task")));
       return;
     }
-    if (parent.denied.contains(offer.number) || picker_.holds(*slot, offer.number)) continue;
-    if (offer.number >= first_offered_.size())
-      first_offered_.resize(picker_.size(), absl::InfiniteFuture());
-    first_offered_[offer.number] = std::min(first_offered_[offer.number], now_);
-    picker_.AddHolder(*slot, offer.number);
-    if (picker_.missing(offer.number)) parent.silent_since = now_;
+    if (TakeOffer(*slot, offer) && picker_.missing(offer.number)) parent.silent_since = now_;
   }
+}
+
+// False: nothing new.
+bool DownloadCore::Impl::TakeOffer(ParentSlot slot, const PieceOffer& offer) {
+  const Parent& parent = *parents_[slot];
+  if (!offer.whole && !parent.info.blocks) return false;
+  if (parent.denied.contains(offer.number) || picker_.holds_whole(slot, offer.number)) return false;
+  if (!offer.whole && picker_.holds(slot, offer.number)) return false;
+  picker_.AddHolder(slot, offer.number, offer.whole);
+  NoteFirstSeen(offer.number);
+  WithdrawStealsFor(slot, offer.number);
+  return true;
+}
+
+void DownloadCore::Impl::On(const ParentSpeaks& event) {
+  const std::optional<ParentSlot> slot = SlotOf(event.peer_id);
+  if (!slot.has_value()) return;
+  Parent& parent = *parents_[*slot];
+  parent.has_spoken = true;
+  parent.info.blocks = event.blocks;
+  parent.info.keepalive = event.keepalive;
+  if (!event.blocks) picker_.RemoveBegun(*slot);
+  Heard(parent);
 }
 
 void DownloadCore::Impl::On(const ParentEnded& event) {
@@ -229,56 +281,8 @@ void DownloadCore::Impl::ReopenDue() {
 void DownloadCore::Impl::On(const ParentLoad& event) {
   for (ParentSlot slot = 0; slot < parents_.size(); ++slot) {
     if (!parents_[slot].has_value() || parents_[slot]->info.host_id != event.host_id) continue;
+    Heard(*parents_[slot]);
     selector_.SetLoad(slot, event.max_tx_bandwidth, event.tx_bandwidth);
-  }
-}
-
-void DownloadCore::Impl::On(const FetchFailed& event) {
-  const Fetch* fetch = Find(event.fetch);
-  if (fetch == nullptr) return;
-  const ParentSlot slot = fetch->parent;
-  const PieceNumber number = fetch->number;
-  Drop(event.fetch, false);
-  Parent& parent = *parents_[slot];
-  switch (common::status::ReasonOf(event.status)) {
-    case ErrorReason::kParentRefused:
-    case ErrorReason::kNotFound:
-      parent.denied.insert(number);
-      picker_.RemoveHolder(slot, number);
-      selector_.OnFailure(slot, Blame::kBusy, now_);
-      Note(absl::StrCat("parent ", parent.info.peer_id, " refused a piece"),
-           ErrorReason::kParentRefused);
-      if (++parent.refusals >= kMaxRefusalsInARow) GiveUp(slot, event.status);
-      return;
-    case ErrorReason::kOverloaded:
-      selector_.OnFailure(slot, Blame::kBusy, now_);
-      parent.hold_until = now_ + parent.backoff.Next(random_);
-      Note(absl::StrCat("parent ", parent.info.peer_id, " is busy"), ErrorReason::kOverloaded);
-      if (++parent.refusals >= kMaxRefusalsInARow) GiveUp(slot, event.status);
-      return;
-    case ErrorReason::kPieceCorrupt:
-    case ErrorReason::kParentProtocol:
-      Avoid(slot, number, event.status);
-      return;
-    case ErrorReason::kNoSpace:
-    case ErrorReason::kDiskFault:
-      FailActive(event.status);  // no parent can help
-      return;
-    case ErrorReason::kConflict:
-    case ErrorReason::kInternal:
-    case ErrorReason::kCancelled:
-      // Ours, not the parent's: another writer of the piece, mostly.
-      parent.hold_until = now_ + parent.backoff.Next(random_);
-      Note("a fetch failed here", common::status::ReasonOf(event.status));
-      if (++local_failures_ >= kMaxLocalFailures) FailActive(event.status);
-      return;
-    case ErrorReason::kParentSilent:
-    case ErrorReason::kTimeout:
-      Charge(slot, Blame::kSilent, event.status);
-      return;
-    default:
-      Charge(slot, Blame::kUnreachable, event.status);
-      return;
   }
 }
 

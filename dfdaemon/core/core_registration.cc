@@ -55,6 +55,7 @@ void DownloadCore::Impl::EndRegistration(const absl::Status& status) {
 
 void DownloadCore::Impl::AbandonRegistration(const absl::Status& why) {
   Note(absl::StrCat("scheduler given up: ", why.message()), common::status::ReasonOf(why));
+  Changed();
   EndRegistration(why);
 }
 

@@ -206,6 +206,10 @@ void DownloadCore::Impl::Store(const PieceInfo& piece) {
   }
   if (picker_.stored(piece.number)) return;
   picker_.SetStored(piece.number, true);
+  kept_.erase(piece.number);
+  picker_.SetPartial(piece.number, false);
+  give_ups_.erase(piece.number);
+  lost_told_ = 0;
   Progress();
   registration_.fruitless = 0;
   reschedule_backoff_.Reset();

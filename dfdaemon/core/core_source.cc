@@ -105,8 +105,9 @@ void DownloadCore::Impl::On(const SourceHead& event) {
   CloseReader();  // and Advance opens it at the right place
 }
 
-void DownloadCore::Impl::On(const SourceProgress&) {
+void DownloadCore::Impl::On(const SourceProgress& event) {
   if (!source_.open) return;
+  if (event.bytes > 0) meter_.OnBytes(event.bytes, now_);
   source_.last_byte = now_;
   Progress();
 }

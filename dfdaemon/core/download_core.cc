@@ -21,6 +21,7 @@ DownloadCore::Impl::Impl(common::id::TaskKey key, CoreOptions options, StoredSta
       geometry_(stored.geometry),
       picker_(random_.Next()),
       selector_(random_.Next()),
+      meter_({options.downlink_bps, options.swarm.full_window, options.swarm.full}),
       source_backoff_(options.retry_base, kMaxRetryWait),
       reschedule_backoff_(options.retry_base, kMaxRetryWait) {
   if (!geometry_.content_length.has_value() && stored.finished.empty()) {
@@ -31,6 +32,10 @@ DownloadCore::Impl::Impl(common::id::TaskKey key, CoreOptions options, StoredSta
     for (PieceNumber number : stored.finished) count = std::max(count, number + 1);
   }
   picker_.Grow(count);
+  if (geometry_.piece_length > 0) {
+    meter_.SetPieceLength(std::min(geometry_.piece_length,
+                                   geometry_.content_length.value_or(geometry_.piece_length)));
+  }
   for (PieceNumber number : stored.finished) picker_.SetStored(number, true);
 }
 

@@ -58,12 +58,23 @@ struct RegistrationEnded {
   bool host_unknown = false;
 };
 
+// What a parent speaks, once its stream is open and it has said so; ParentInfo is what others say
+// of it. Before its first offer.
+struct ParentSpeaks {
+  std::string peer_id;
+  bool blocks = false;
+  bool keepalive = false;
+};
 // A parent says which pieces it has, by and by.
 struct PieceOffer {
   PieceNumber number = 0;
   uint64_t offset = 0;
   uint64_t length = 0;
+  // False: begun. Its first block is verified and the rest will follow. Only parents that pass
+  // blocks on say that; the same piece is offered again when it is whole.
+  bool whole = true;
 };
+// No offers at all: a keepalive.
 struct ParentOffers {
   std::string peer_id;
   std::vector<PieceOffer> offers;
@@ -83,6 +94,9 @@ struct ParentLoad {
 struct FetchProgress {
   FetchId fetch = 0;
   uint64_t bytes = 0;  // since the last report
+  // Blocks from the first on that are verified and stay, whatever becomes of this fetch; 0: the
+  // driver keeps nothing of a piece that is not whole.
+  uint32_t kept_blocks = 0;
 };
 // The piece is verified and stored.
 struct FetchDone {
@@ -91,7 +105,13 @@ struct FetchDone {
 };
 struct FetchFailed {
   FetchId fetch = 0;
-  absl::Status status;  // its ErrorReason decides who is to blame
+  absl::Status status;       // its ErrorReason decides who is to blame
+  std::optional<uint32_t> kept_blocks;  // of the piece, now; unset: as was said before
+};
+// The same for a piece that nobody fetches: a cancelled fetch has left less or more than it said.
+struct PieceKept {
+  PieceNumber number = 0;
+  uint32_t kept_blocks = 0;
 };
 
 // The origin has answered. Validators and headers are the driver's business.
@@ -123,10 +143,11 @@ struct DigestChecked {
 };
 struct Shutdown {};
 
-using Event = std::variant<Attach, Detach, AnswerParents, AnswerSource, AnswerEmpty,
-                           RegistrationEnded, ParentOffers, ParentEnded, ParentLoad, FetchProgress,
-                           FetchDone, FetchFailed, SourceHead, SourceProgress, SourcePiece,
-                           SourceEnded, PieceLost, DigestChecked, Shutdown>;
+using Event =
+    std::variant<Attach, Detach, AnswerParents, AnswerSource, AnswerEmpty, RegistrationEnded,
+                 ParentSpeaks, ParentOffers, ParentEnded, ParentLoad, FetchProgress, FetchDone,
+                 FetchFailed, PieceKept, SourceHead, SourceProgress, SourcePiece, SourceEnded,
+                 PieceLost, DigestChecked, Shutdown>;
 
 // ---- actions ----
 
@@ -175,8 +196,13 @@ struct StartFetch {
   FetchId fetch = 0;
   std::string peer_id;
   PieceNumber number = 0;
-  uint64_t offset = 0;
+  uint64_t offset = 0;  // of the piece
   uint64_t length = 0;
+  // The piece has another parent in the first place: who is asked sends it only when nothing else
+  // is to be sent, or answers "busy" (kOverloaded) at once. Means nothing to parents without
+  // `blocks`.
+  bool steal = false;
+  uint32_t first_block = 0;  // those before it are here; 0 for parents without `blocks`
 };
 struct CancelFetch {
   FetchId fetch = 0;

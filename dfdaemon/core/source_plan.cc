@@ -1,19 +1,17 @@
 #include "dfdaemon/core/source_plan.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace dragonfly::dfdaemon::core {
 namespace {
 
 std::optional<SourceStretch> FirstStretch(const PiecePicker& picker, PieceNumber begin,
                                           PieceNumber end) {
-  const auto needed = [&picker](PieceNumber number) {
-    return picker.missing(number) && picker.in_flight(number) == 0;
-  };
-  while (begin < end && !needed(begin)) ++begin;
-  while (end > begin && !needed(end - 1)) --end;
-  if (begin == end) return std::nullopt;
-  return SourceStretch{begin, end};
+  const std::optional<PieceNumber> first = picker.FirstOrphan(begin, end);
+  const std::optional<PieceNumber> last = picker.LastOrphan(begin, end);
+  if (!first.has_value() || !last.has_value()) return std::nullopt;
+  return SourceStretch{*first, *last + 1};
 }
 
 }  // namespace

@@ -16,8 +16,8 @@ struct SourceStretch {
 
 // Where the reader of the origin goes. Readers that share the work (slice i of k) begin at their
 // slice and go round, so that together they bring every piece once before any piece twice. A
-// stretch begins at a missing piece that no parent is bringing and ends behind the last such piece
-// before the content's end. Threading: a value.
+// stretch begins at a missing piece that no parent is bringing and none has whole, and ends behind
+// the last such piece before the content's end. Threading: a value.
 class SourcePlan {
  public:
   // `count` 0 is taken for 1; an `index` out of range for 0.
@@ -25,7 +25,7 @@ class SourcePlan {
   // The reader has brought `number`; the next stretch begins after it.
   void Passed(PieceNumber number) { cursor_ = number + 1; }
   void Restart() { cursor_.reset(); }
-  // Unset: everything missing is on its way from parents (or nothing is missing).
+  // Unset: parents bring or have everything that is missing (or nothing is missing).
   std::optional<SourceStretch> Next(const PiecePicker& picker) const;
 
  private:

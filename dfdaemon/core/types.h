@@ -64,6 +64,11 @@ struct ParentInfo {
   bool is_seed = false;
   uint64_t max_tx_bandwidth = 0;  // bit/s, 0 = unknown
   uint64_t tx_bandwidth = 0;      // bit/s
+  // It speaks blocks/1: a fetch from it can begin at a block, it may offer pieces that it has only
+  // begun, and it knows steals.
+  bool blocks = false;
+  // It speaks keepalive/1: its stream of offers is never silent for long.
+  bool keepalive = false;
   // Of the parent's task, where the scheduler knows them.
   std::optional<uint64_t> content_length;
   std::optional<uint32_t> piece_count;

@@ -12,7 +12,8 @@ namespace dragonfly::dfdaemon::core {
 // Order: requests that a child may count on (Kind::kPrimary), then steals already begun, then
 // others; within a class the child that was served longest ago, of that child its oldest request.
 // At most `window` blocks of a request are on the wire. So every child that has a sendable request
-// is served at least once in (children x window) blocks, whatever the others ask for.
+// is served at least once in (children x window) blocks of its class, whatever the others ask for;
+// a lower class waits for the higher ones besides.
 // (docs/design/swarm.md tells what else was tried.)
 //
 // Threading: a value; one thread at a time; no clock.
@@ -32,9 +33,9 @@ class UploadOrder {
     Child child = 0;
     Kind kind = Kind::kPrimary;
     uint32_t first_block = 0;
-    uint32_t end_block = 0;        // one after the last; > first_block
-    uint32_t ready_blocks = 0;     // blocks [0, ready_blocks) of the piece are here
-    bool only_whole = false;       // nothing of it is sent before all of it is here
+    uint32_t end_block = 0;     // one after the last; > first_block
+    uint32_t ready_blocks = 0;  // blocks [0, ready_blocks) of the piece are here
+    bool only_whole = false;    // nothing of it is sent before all of it is here
   };
 
   // Blocks of a request that are sent and not yet delivered.

@@ -69,6 +69,13 @@ inline ParentInfo ParentOf(std::string peer_id, uint32_t count) {
   return parent;
 }
 
+// One that passes blocks on.
+inline ParentInfo PassingParent(std::string peer_id, uint32_t count) {
+  ParentInfo parent = ParentOf(std::move(peer_id), count);
+  parent.blocks = true;
+  return parent;
+}
+
 inline Attach Want(RequestId request) {
   Attach attach;
   attach.request = request;
@@ -115,13 +122,22 @@ class Play {
     Feed(Want(1));
     return Feed(AnswerParents{parents});
   }
-  Actions Offer(const std::string& peer_id, const std::vector<PieceNumber>& numbers) {
+  Actions Offer(const std::string& peer_id, const std::vector<PieceNumber>& numbers,
+                bool whole = true) {
     ParentOffers offers{peer_id, {}};
     for (PieceNumber number : numbers) {
       offers.offers.push_back(
-          {number, core.geometry().offset_of(number), core.geometry().length_of(number)});
+          {number, core.geometry().offset_of(number), core.geometry().length_of(number), whole});
     }
     return Feed(offers);
+  }
+  // The first block of it is there, the rest will follow.
+  Actions OfferBegun(const std::string& peer_id, const std::vector<PieceNumber>& numbers) {
+    return Offer(peer_id, numbers, false);
+  }
+  // `blocks` more blocks of it have come, of which `kept` stay whatever happens.
+  Actions Blocks(const StartFetch& fetch, uint64_t blocks, uint32_t kept = 0) {
+    return Feed(FetchProgress{fetch.fetch, blocks * kBlockBytes, kept});
   }
   Actions Done(const StartFetch& fetch) {
     return Feed(FetchDone{fetch.fetch, PieceOf(core.geometry(), fetch.number, fetch.peer_id)});

@@ -283,6 +283,7 @@ TEST_P(RegistrationTest, AnswersAfterTheEndOfTheRegistrationAreIgnored) {
 TEST_P(RegistrationTest, WhenNothingHappensTheRequestFailsAndTellsWhatWasTried) {
   CoreOptions options;
   options.answer_timeout = absl::Hours(1);
+  options.progress_timeout = absl::Hours(1);
   Play play = New({}, options);
   Attach attach = Want(1);
   attach.may_use_source = false;

@@ -32,8 +32,14 @@ enum class ParentKind : uint8_t {
   kBreaks,  // its stream of offers
   kOtherContent,
   kPoisons,  // wrong bytes with a right checksum
+  // These pass blocks on.
+  kPasses,
+  kBusy,         // to who steals, mostly
+  kOnlyBegins,   // what it begins never becomes whole
+  kFallsSilent,  // speaks keepalive, for a while
   kCount,
 };
+inline constexpr ParentKind kFirstThatPasses = ParentKind::kPasses;
 
 enum class OriginKind : uint8_t {
   kGood,
@@ -48,9 +54,18 @@ enum class OriginKind : uint8_t {
   kCount,
 };
 
+enum class WorldMode : uint8_t {
+  kAny,
+  // The scheduler works, parents are slow or busy at worst, and together they have everything: who
+  // does not go away gets it, without the origin.
+  kLive,
+  // Nobody ever says anything but that it is there.
+  kHung,
+};
+
 class World {
  public:
-  World(common::id::TaskKind kind, uint64_t seed);
+  World(common::id::TaskKind kind, uint64_t seed, WorldMode mode = WorldMode::kAny);
 
   // Runs to the end; empty if all went well, else what did not.
   std::string Run();
@@ -69,6 +84,16 @@ class World {
   struct OpenFetch {
     std::string peer_id;
     PieceNumber number = 0;
+    bool steal = false;
+    absl::Time started;
+    uint64_t length = 0;  // bytes that were asked for
+    uint64_t bytes = 0;   // that have come
+  };
+  struct ParentState {
+    ParentKind kind = ParentKind::kGood;
+    double slowness = 1;
+    bool has_everything = true;
+    std::set<PieceNumber> has;  // else
   };
   struct Timed {
     absl::Time at;
@@ -111,7 +136,27 @@ class World {
   void NeedRegistration(const std::string& what);
   void AnswerLater(uint64_t registration, bool first);
   void OfferLater(const std::string& peer_id, std::vector<PieceNumber> interested);
+  void KeepAlive(const std::string& peer_id, uint64_t stream, int left);
   void EndFetch(FetchId id, const StartFetch& fetch);
+  void PassBlocks(FetchId id, const StartFetch& fetch, absl::Duration each);
+  void FeedProgress(FetchId id, uint64_t bytes, uint32_t kept);
+  void SucceedAfter(absl::Duration wait, FetchId id, const StartFetch& fetch);
+  void FailAfter(absl::Duration wait, FetchId id, ErrorReason reason);
+  void AddParents();
+  void AddCallers();
+  void CheckSources(const StartFetch& a);
+  void CheckDownlink();
+  void CheckGiveUp(const OpenFetch& fetch);
+  void CheckGap();
+  void SawProgress() { last_progress_ = now_; }
+  void Change(bool is_told = true) {
+    changed_ = true;
+    must_tell_ = must_tell_ || is_told;
+  }
+  void CountBytes(uint64_t bytes);
+  absl::Duration Tau() const;
+  uint64_t TimelineLines() const;
+  bool Passes(const std::string& peer_id) const { return KindOf(peer_id) >= kFirstThatPasses; }
   void ReadOn(uint64_t reading, uint64_t position, std::optional<uint64_t> end);
   bool IsStored(const Caller& caller) const;
   size_t MissingWanted() const;
@@ -120,9 +165,10 @@ class World {
   const Geometry& Cut() const {
     return geometry_.has_value() && geometry_->content_length.has_value() ? *geometry_ : truth_;
   }
-  ParentKind KindOf(const std::string& peer_id) const { return parents_.at(peer_id); }
+  ParentKind KindOf(const std::string& peer_id) const { return parents_.at(peer_id).kind; }
   std::string CheckEnd() const;
 
+  WorldMode mode_;
   Random random_;
   Geometry truth_;  // of the content
   CoreOptions options_;
@@ -133,9 +179,9 @@ class World {
   std::string complaint_;
 
   std::map<RequestId, Caller> callers_;
-  std::map<std::string, ParentKind> parents_;
+  std::map<std::string, ParentState> parents_;
   OriginKind origin_;
-  bool changed_ = false;
+  bool origin_changed_ = false;
   bool scheduler_alive_ = true;
   int answers_ = 0;
 
@@ -151,6 +197,29 @@ class World {
   std::optional<Geometry> geometry_;
   bool ended_ = false;
   uint64_t content_ = 0;  // counts throwing away
+
+  // Of the swarm.
+  bool striped_ = false;   // answers name primaries
+  bool all_pass_ = false;  // every parent passes blocks on
+  bool keeps_ = false;     // the driver keeps the blocks of a piece that is not whole
+  bool shaped_ = false;    // so the rules of section "Two stripes" hold, for certain
+  std::map<PieceNumber, uint32_t> kept_;
+  std::set<std::pair<std::string, PieceNumber>> offered_whole_;
+  std::vector<std::pair<absl::Time, uint64_t>> arrived_;  // bytes, of the last few τ
+  absl::Duration least_answer_ = absl::InfiniteDuration();
+  absl::Time tau_changed_at_ = absl::InfinitePast();
+  std::set<std::string> silent_;  // parents that have fallen silent for good
+  std::map<PieceNumber, int> give_ups_;
+  bool on_time_ = false;  // the actions come from a deadline
+  std::set<std::string> closed_in_batch_;
+  std::vector<OpenFetch> cancelled_in_batch_;
+  bool finished_in_batch_ = false;
+  // Of the watch over progress.
+  absl::Time last_progress_;
+  absl::Time last_change_;
+  bool changed_ = false;  // by the actions of the call in hand
+  bool must_tell_ = false;
+  uint64_t lines_before_ = 0;
 };
 
 }  // namespace dragonfly::dfdaemon::core

@@ -1,6 +1,7 @@
 // Properties that hold in every world: each request is finished exactly once, with success only if
 // all its bytes are there; nothing is opened twice, closed unopened or left open; no wait is
-// without a deadline; and it all comes to an end. DRAGONFLY_WORLD_SEED=n runs one world,
+// without a deadline, and none is long without a change that is told; the rules of a shaped swarm
+// hold; and it all comes to an end. DRAGONFLY_WORLD_SEED=n runs one world,
 // DRAGONFLY_WORLDS=n that many.
 
 #include <cstdlib>
@@ -19,16 +20,19 @@ uint64_t NumberFrom(const char* variable, uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-class WorldTest : public KindTest {};
+class WorldTest : public KindTest {
+ protected:
+  void RunWorlds(WorldMode mode, uint64_t worlds);
+};
 DF_FOR_ALL_KINDS(WorldTest);
 
-TEST_P(WorldTest, EveryRequestEndsOnceAndRightly) {
+void WorldTest::RunWorlds(WorldMode mode, uint64_t worlds) {
   const uint64_t only = NumberFrom("DRAGONFLY_WORLD_SEED", 0);
   const uint64_t first = only != 0 ? only : 1;
-  const uint64_t last = only != 0 ? only : NumberFrom("DRAGONFLY_WORLDS", kWorlds);
+  const uint64_t last = only != 0 ? only : NumberFrom("DRAGONFLY_WORLDS", worlds);
   int failed = 0;
   for (uint64_t seed = first; seed <= last && failed < 5; ++seed) {
-    World world(GetParam(), seed);
+    World world(GetParam(), seed, mode);
     const std::string complaint = world.Run();
     if (complaint.empty()) continue;
     ++failed;
@@ -36,6 +40,16 @@ TEST_P(WorldTest, EveryRequestEndsOnceAndRightly) {
     for (const std::string& line : world.History()) history += "\n  " + line;
     ADD_FAILURE() << "DRAGONFLY_WORLD_SEED=" << seed << ": " << complaint << history;
   }
+}
+
+TEST_P(WorldTest, EveryRequestEndsOnceAndRightly) { RunWorlds(WorldMode::kAny, kWorlds); }
+
+TEST_P(WorldTest, WhoseParentsTogetherHaveEverythingFinishes) {
+  RunWorlds(WorldMode::kLive, kWorlds / 4);
+}
+
+TEST_P(WorldTest, WhereEverythingHangsSomethingIsChangedAllTheSame) {
+  RunWorlds(WorldMode::kHung, kWorlds / 40);
 }
 
 TEST_P(WorldTest, TheSameSeedGivesTheSameWorld) {
