@@ -24,6 +24,8 @@ std::unique_ptr<Brain> MakeShardBrain(const scheduler::core::ShardOptions& optio
 // Every child gets up to `parents` of those that are there, at random, whatever they have; the
 // origin is read by a seed, or by one peer at a time when there is none.
 std::unique_ptr<Brain> MakeRandomBrain(size_t parents, uint64_t seed);
+// Two trees with disjoint interiors over all that are there when the seed begins.
+std::unique_ptr<Brain> MakeForestBrain(uint64_t seed);
 // Upstream's published rules.
 std::unique_ptr<Brain> MakeUpstreamBrain(uint64_t seed);
 

@@ -141,7 +141,7 @@ int main(int argc, char** argv) {
   app.add_option("--runs", arguments.runs, "of each scenario and policy")
       ->check(CLI::Range(1, 10'000));
   app.add_option("--policy", arguments.policy,
-                 "ours, no-stripes, no-pass-on, upstream, random, or all");
+                 "ours, no-stripes, no-pass-on, upstream, random, forest, or all");
   app.add_option("--set", arguments.settings, "key=value in place of what the scenario says")
       ->allow_extra_args(false);
   app.add_option("--json", arguments.json, "file for the figures");

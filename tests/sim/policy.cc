@@ -5,12 +5,14 @@
 namespace dragonfly::sim {
 namespace {
 
-constexpr std::array<Policy, 5> kPolicies = {{
+constexpr std::array<Policy, 6> kPolicies = {{
     {"ours", "everything on"},
     {"no-stripes", "ours without stripes/1", false, true},
     {"no-pass-on", "ours, only whole pieces are passed on", true, false},
     {"upstream", "upstream's published rules, nodes and scheduler", false, false, true},
     {"random", "our nodes with parents at random", false, true, false, true},
+    {"forest", "our nodes in two trees over all equal hosts, laid out once", true, true, false,
+     false, true},
 }};
 
 }  // namespace

@@ -14,6 +14,7 @@ struct Policy {
   bool pass_on = true;          // blocks are passed on before their piece is whole
   bool all_upstream = false;    // every node follows upstream's published rules
   bool random_parents = false;  // instead of the scheduler's choice
+  bool forest = false;          // the same: two trees that are laid out once
 };
 
 std::span<const Policy> Policies();

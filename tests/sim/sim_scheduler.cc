@@ -38,6 +38,18 @@ void ReadSlice(std::string_view text, node::AnswerSource& answer) {
   answer.slice_count = count;
 }
 
+node::ParentInfo ParentFrom(const sched::PeerView& view, const sched::TaskView& task) {
+  const sched::HostFacts& host = *view.host;
+  node::ParentInfo parent;
+  parent.peer_id = view.id;
+  parent.host_id = host.id;
+  parent.is_seed = host.is_seed();
+  parent.max_tx_bandwidth = host.max_tx_bandwidth_bps;
+  if (task.content_length.value_or(0) != 0) parent.content_length = task.content_length;
+  if (task.piece_count.value_or(0) != 0) parent.piece_count = task.piece_count;
+  return parent;
+}
+
 }  // namespace
 
 std::string SimScheduler::HostName(HostId host) { return absl::StrCat("h", host); }
@@ -269,16 +281,8 @@ void SimScheduler::SendParents(sched::StreamId stream, sched::CandidateParents p
   answer.striped = options_.stripes;
   answer.parents.reserve(parents.parents.size());
   for (const sched::PeerView& view : parents.parents) {
-    node::ParentInfo parent;
-    parent.peer_id = view.id;
-    parent.host_id = view.host->id;
-    parent.is_seed = view.host->is_seed();
-    parent.max_tx_bandwidth = view.host->max_tx_bandwidth_bps;
-    if (parents.task.content_length.value_or(0) != 0)
-      parent.content_length = parents.task.content_length;
-    if (parents.task.piece_count.value_or(0) != 0) parent.piece_count = parents.task.piece_count;
-    user_.Complete(parent);
-    answer.parents.push_back(std::move(parent));
+    answer.parents.push_back(ParentFrom(view, parents.task));
+    user_.Complete(answer.parents.back());
   }
   Tell(stream, std::move(answer));
 }

@@ -45,7 +45,8 @@ class SmallBrain : public Brain {
     absl::flat_hash_map<std::string, size_t> by_id;
     std::shared_ptr<const std::string> download;
     bool triggered = false;
-    uint32_t readers = 0;  // that were sent to the origin
+    uint32_t readers = 0;   // that were sent to the origin
+    bool laid_out = false;  // of the forest
   };
 
   // The member waits for an answer, from now on or again.

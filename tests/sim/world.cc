@@ -63,6 +63,8 @@ World::World(const Scenario& scenario, const Policy& policy, uint64_t seed)
   const uint64_t brain_seed = random_.Next();
   if (policy.random_parents) {
     options.make_brain = [brain_seed] { return MakeRandomBrain(kRandomParents, brain_seed); };
+  } else if (policy.forest) {
+    options.make_brain = [brain_seed] { return MakeForestBrain(brain_seed); };
   } else if (policy.all_upstream) {
     options.make_brain = [brain_seed] { return MakeUpstreamBrain(brain_seed); };
   } else {
