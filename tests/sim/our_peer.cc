@@ -119,13 +119,8 @@ std::string OurPeer::Explain() const {
 
 // ---- the scheduler ----
 
-template <typename Body>
-void OurPeer::Tell(Body body) {
-  if (stream_ == 0) return;
-  sched::PeerMessage message;
-  message.stream = stream_;
-  message.body = std::move(body);
-  world_.scheduler().Send(stream_, std::move(message));
+void OurPeer::Tell(SimScheduler::PeerNews news) {
+  world_.scheduler().Say(stream_, std::move(news));
 }
 
 void OurPeer::SendRegister(const core::Geometry& geometry, bool need_source, bool metadata_only) {

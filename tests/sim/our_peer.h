@@ -78,8 +78,7 @@ class OurPeer final : public Peer {
   void Carry(const dfdaemon::core::FinishRequest& a);
   void Carry(const dfdaemon::core::Ended& a);
 
-  template <typename Body>
-  void Tell(Body body);
+  void Tell(SimScheduler::PeerNews news);
   void SendRegister(const dfdaemon::core::Geometry& geometry, bool need_source, bool metadata_only);
   dfdaemon::core::PieceInfo InfoOf(PieceNumber piece, PeerId parent) const;
   void AskOrigin(Nanos patience);

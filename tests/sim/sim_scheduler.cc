@@ -131,6 +131,14 @@ void SimScheduler::Send(sched::StreamId id, sched::Event event) {
   Post(Input{incarnation_, std::move(event)}, at);
 }
 
+void SimScheduler::Say(sched::StreamId stream, PeerNews news) {
+  if (stream == 0) return;
+  sched::PeerMessage message;
+  message.stream = stream;
+  message.body = std::move(news);
+  Send(stream, std::move(message));
+}
+
 void SimScheduler::Close(sched::StreamId id) {
   if (id == 0 || streams_[id].closed) return;
   Send(id, sched::StreamClosed{id});

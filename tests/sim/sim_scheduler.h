@@ -78,6 +78,9 @@ class SimScheduler : private scheduler::core::DecisionSink {
   scheduler::core::StreamId Open(PeerId peer, HostId host);
   // On the stream; dropped when it has ended. A Register needs no host: it is looked up by id.
   void Send(scheduler::core::StreamId stream, scheduler::core::Event event);
+  // The same for what a peer says of itself; stream 0: nobody hears it.
+  using PeerNews = decltype(scheduler::core::PeerMessage::body);
+  void Say(scheduler::core::StreamId stream, PeerNews news);
   // The node's end closes the stream, or loses it.
   void Close(scheduler::core::StreamId stream);
   // The stream breaks: both ends hear of it.

@@ -62,13 +62,8 @@ void UpstreamPeer::OnSourceAsked(uint32_t reading) {
   world_.transport().Request(transfer, true);
 }
 
-template <typename Body>
-void UpstreamPeer::Tell(Body body) {
-  if (stream_ == 0) return;
-  sched::PeerMessage message;
-  message.stream = stream_;
-  message.body = std::move(body);
-  world_.scheduler().Send(stream_, std::move(message));
+void UpstreamPeer::Tell(SimScheduler::PeerNews news) {
+  world_.scheduler().Say(stream_, std::move(news));
 }
 
 void UpstreamPeer::OnAnswer(sched::StreamId stream, SchedulerAnswer answer) {

@@ -60,8 +60,7 @@ class UpstreamPeer final : public Peer {
     Nanos started = 0;
   };
 
-  template <typename Body>
-  void Tell(Body body);
+  void Tell(SimScheduler::PeerNews news);
   void TakeParents(const dfdaemon::core::AnswerParents& answer);
   void CloseParents();
   uint64_t OpenMask() const;
