@@ -274,6 +274,7 @@ absl::Time DownloadCore::Impl::NextDeadline() const {
   at(reschedule_at_);
   at(steal_at_);
   at(take_over_at_);
+  if (primary_lost_) at(lost_told_at_ + options_.retry_base);
   if (registration_.open && registration_.waiting)
     at(registration_.asked_at + options_.answer_timeout);
   return next;

@@ -323,6 +323,7 @@ class DownloadCore::Impl {
   // The scheduler has named a primary for each stripe; those that have gone since are unset.
   bool striped_ = false;
   std::array<std::optional<ParentSlot>, kStripes> primaries_;
+  absl::Time lost_told_at_ = absl::InfinitePast();
   bool primary_lost_ = false;  // the scheduler is to be told
   uint32_t lost_told_ = 0;     // since a piece was stored
   bool shaped_ = false;        // FollowsStripes(), as of the last choice

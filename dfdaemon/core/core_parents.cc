@@ -111,11 +111,17 @@ void DownloadCore::Impl::SetPrimaries(const AnswerParents& answer) {
   }
 }
 
-// A primary that is gone is replaced at once, though others have what is missing.
+// A primary that is gone is replaced at once, though others have what is missing. A scheduler that
+// names only such as are gone is not asked all the time.
 void DownloadCore::Impl::TellLostPrimary() {
-  if (!std::exchange(primary_lost_, false) || !registration_.open || registration_.waiting) return;
-  if (bad_.empty() || lost_told_ >= options_.max_schedule_count) return;
+  if (!primary_lost_) return;
+  const bool worth_telling = registration_.open && !registration_.waiting && !bad_.empty() &&
+                             lost_told_ < options_.max_schedule_count;
+  if (worth_telling && now_ < lost_told_at_ + options_.retry_base) return;
+  primary_lost_ = false;
+  if (!worth_telling) return;
   ++lost_told_;
+  lost_told_at_ = now_;
   Note("a primary is gone: the scheduler is told");
   // Nothing waits for the answer; the spares go on.
   Emit(ReportReschedule{std::exchange(bad_, {}), "a primary parent is gone"});

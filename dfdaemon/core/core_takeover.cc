@@ -22,6 +22,9 @@ absl::Time DownloadCore::Impl::TakeOverAt(ParentSlot slot, const Fetch& fetch) c
   const uint64_t left = fetch.length - std::min(fetch.length, fetch.bytes);
   if (left == 0) return absl::InfiniteFuture();
   const Parent& parent = *parents_[slot];
+  // It could not send the rest, and a piece that is being written is not written from its beginning
+  // by another.
+  if (!parent.info.blocks && fetch.bytes > 0) return absl::InfiniteFuture();
   const double tau = absl::ToDoubleSeconds(meter_.tau());
   const double rate = parent.rate > 0
                           ? parent.rate

@@ -105,7 +105,7 @@ struct FetchDone {
 };
 struct FetchFailed {
   FetchId fetch = 0;
-  absl::Status status;       // its ErrorReason decides who is to blame
+  absl::Status status;                  // its ErrorReason decides who is to blame
   std::optional<uint32_t> kept_blocks;  // of the piece, now; unset: as was said before
 };
 // The same for a piece that nobody fetches: a cancelled fetch has left less or more than it said.

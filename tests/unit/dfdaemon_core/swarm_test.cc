@@ -349,6 +349,17 @@ TEST_P(SwarmTest, NothingIsTakenOverFromSomeoneThatHasOnlyBegunIt) {
   }
 }
 
+TEST_P(SwarmTest, AParentOfWholePiecesTakesOverOnlyWhatHasNotBegun) {
+  Play play = Shaped(40);
+  const StartFetch slow = From(play.Offer("even", {0}), "even")[0];
+  play.Feed(ParentSpeaks{"spare", false, false});
+  play.Offer("spare", {0});
+  for (uint32_t block = 1; block < kBlocksOfPiece; ++block) {
+    play.Blocks(slow, 1, block);
+    EXPECT_TRUE(From(play.Wait(2 * Tau()), "spare").empty());
+  }
+}
+
 // ---- parents that die ----
 
 TEST_P(SwarmTest, ASilentParentIsDeadOnlyIfItSpeaksKeepalive) {
@@ -374,6 +385,17 @@ TEST_P(SwarmTest, TheSchedulerIsToldOfAPrimaryThatIsGoneThoughOthersGoOn) {
   EXPECT_EQ(Of<ReportReschedule>(actions)[0].bad_parents, std::vector<std::string>{"even"});
   // Nothing waits for the answer.
   EXPECT_FALSE(Has<ReportEnd>(play.Wait(absl::Seconds(9))));
+}
+
+TEST_P(SwarmTest, ASchedulerThatNamesOnlyDeadPrimariesIsNotAskedAllTheTime) {
+  Play play = Shaped(40);
+  play.Offer("odd", {1});
+  for (int i = 0; i < 50; ++i) {
+    play.Feed(ParentEnded{"even", Failure(ErrorReason::kParentUnreachable)});
+    play.Feed(Named(40, {}));
+    play.Wait(absl::Milliseconds(10));
+  }
+  EXPECT_LE(Of<ReportReschedule>(play.everything).size(), 3U) << "in half a second";
 }
 
 TEST_P(SwarmTest, ANewPrimaryTakesItsStripe) {

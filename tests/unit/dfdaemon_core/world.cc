@@ -44,6 +44,11 @@ World::World(common::id::TaskKind kind, uint64_t seed, WorldMode mode)
   if (stored.geometry.content_length.has_value()) geometry_ = stored.geometry;
   const uint64_t downlinks[] = {0, 32'000'000, 1'000'000'000};
   options_.downlink_bps = downlinks[random_.Below(std::size(downlinks))];
+  if (mode_ == WorldMode::kHung && Chance(0.5)) {
+    // Only the watch over progress is left.
+    options_.answer_timeout = options_.offer_timeout = absl::Minutes(5);
+    options_.parent_timeout = options_.source_timeout = absl::Minutes(5);
+  }
   core_ = DownloadCore({kind, std::string(64, 'b')}, options_, stored, seed);
   last_progress_ = last_change_ = now_;
   striped_ = Chance(0.6);

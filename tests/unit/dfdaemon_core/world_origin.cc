@@ -38,6 +38,7 @@ void World::Carry(const OpenSource& a) {
       return;
     }
     const bool tells = origin_ != OriginKind::kNoLength;
+    SawProgress();
     Feed(SourceHead{tells ? truth_.content_length : std::nullopt,
                     origin_ != OriginKind::kNoRanges && origin_ != OriginKind::kNoLength});
     const std::optional<uint64_t> end =

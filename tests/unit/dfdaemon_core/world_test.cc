@@ -13,7 +13,7 @@
 namespace dragonfly::dfdaemon::core {
 namespace {
 
-constexpr uint64_t kWorlds = 40'000;
+constexpr uint64_t kWorlds = 20'000;
 
 uint64_t NumberFrom(const char* variable, uint64_t otherwise) {
   const char* text = std::getenv(variable);
@@ -45,11 +45,11 @@ void WorldTest::RunWorlds(WorldMode mode, uint64_t worlds) {
 TEST_P(WorldTest, EveryRequestEndsOnceAndRightly) { RunWorlds(WorldMode::kAny, kWorlds); }
 
 TEST_P(WorldTest, WhoseParentsTogetherHaveEverythingFinishes) {
-  RunWorlds(WorldMode::kLive, kWorlds / 4);
+  RunWorlds(WorldMode::kLive, kWorlds / 5);
 }
 
 TEST_P(WorldTest, WhereEverythingHangsSomethingIsChangedAllTheSame) {
-  RunWorlds(WorldMode::kHung, kWorlds / 40);
+  RunWorlds(WorldMode::kHung, kWorlds / 20);
 }
 
 TEST_P(WorldTest, TheSameSeedGivesTheSameWorld) {
