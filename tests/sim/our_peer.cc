@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/id/task_key.h"
-#include "tests/sim/core_fields.h"
 
 namespace dragonfly::sim {
 namespace {
@@ -42,7 +41,7 @@ void OurPeer::Start(bool as_seed) {
     stored.geometry.piece_length = store().shape().piece_length_bytes;
   }
   core::CoreOptions options;
-  SetDownlink(options, static_cast<uint64_t>(world_.AnnouncedBits(host())));
+  options.downlink_bps = static_cast<uint64_t>(world_.DownlinkBits(host()));
   core_.emplace(
       common::id::TaskKey{common::id::TaskKind::kStandard, SimScheduler::TaskName(task())}, options,
       std::move(stored), seed_);
@@ -227,8 +226,7 @@ void OurPeer::Carry(const core::OpenParent& a) {
   link.to = host();
   link.task = task();
   link.keepalive = world_.IsOurs(parent);
-  link.only_whole =
-      !HearsOfBegun<core::PieceOffer>() || !world_.passes_on() || !world_.IsOurs(parent);
+  link.only_whole = !world_.passes_on() || !world_.IsOurs(parent);
   const SlotRef ref = world_.feeds().Open(std::move(link), a.interested, store().shape().pieces());
   links_.push_back(Link{parent, ref});
 }
@@ -251,7 +249,7 @@ void OurPeer::OnOffers(SlotRef, const SyncLink& info, std::span<const Offer> off
     out.number = offer.number;
     out.offset = store().shape().OffsetOf(offer.number);
     out.length = store().shape().LengthOf(offer.number);
-    SetWhole(out, offer.whole);
+    out.whole = offer.whole;
     event.offers.push_back(out);
   }
   Feed(std::move(event));
@@ -277,10 +275,10 @@ void OurPeer::Carry(const core::StartFetch& a) {
   transfer.shape = &store().shape();
   transfer.piece = a.number;
   transfer.base_block = a.number * store().shape().blocks_per_piece();
-  transfer.first_block = FirstBlock(a);
+  transfer.first_block = a.first_block;
   transfer.end_block = store().shape().BlocksOf(a.number);
   transfer.fetch = a.fetch;
-  transfer.steal = IsSteal(a);
+  transfer.steal = a.steal;
   fetches_.push_back(Fetch{a.fetch, world_.transport().Request(transfer)});
 }
 
@@ -311,7 +309,7 @@ void OurPeer::OnPieceBlock(const Transfer& transfer, uint32_t bytes, bool last) 
     core::FetchProgress progress;
     progress.fetch = fetch;
     progress.bytes = bytes;
-    if (world_.passes_on()) SetKept(progress, store().ready(transfer.piece));
+    if (world_.passes_on()) progress.kept_blocks = store().ready(transfer.piece);
     Feed(progress);
     return;
   }

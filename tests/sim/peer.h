@@ -32,8 +32,10 @@ class PeerWorld {
   virtual const TaskShape& ShapeOf(uint32_t task) const = 0;
   virtual HostId HostOf(PeerId peer) const = 0;
   virtual bool IsOurs(PeerId peer) const = 0;
-  // Bits per second: what the host announces, and what it sent in the last second.
+  // Bits per second: the uplink that the host announces, its downlink, and what it sent in the last
+  // second.
   virtual double AnnouncedBits(HostId host) const = 0;
+  virtual double DownlinkBits(HostId host) const = 0;
   virtual double SendingBits(HostId host) const = 0;
   virtual bool passes_on() const = 0;
   virtual bool stripes() const = 0;

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <vector>
 
 namespace dragonfly::sim {
@@ -29,36 +29,36 @@ class Slots {
   SlotRef Add() {
     uint32_t index = 0;
     if (free_.empty()) {
-      index = static_cast<uint32_t>(places_.size());
-      places_.emplace_back();
+      index = count_++;
+      if (index % kChunk == 0) chunks_.push_back(std::make_unique<Place[]>(kChunk));
     } else {
       index = free_.back();
       free_.pop_back();
     }
-    Place& place = places_[index];
+    Place& place = At(index);
     place.used = true;
     ++place.generation;
     return SlotRef{index, place.generation};
   }
   void Remove(SlotRef ref) {
     if (Find(ref) == nullptr) return;
-    places_[ref.index].value = T();
-    places_[ref.index].used = false;
+    At(ref.index).value = T();
+    At(ref.index).used = false;
     free_.push_back(ref.index);
   }
   // Null when it has gone.
   T* Find(SlotRef ref) {
-    if (ref.index >= places_.size()) return nullptr;
-    Place& place = places_[ref.index];
+    if (ref.index >= count_) return nullptr;
+    Place& place = At(ref.index);
     return place.used && place.generation == ref.generation ? &place.value : nullptr;
   }
-  size_t size() const { return places_.size() - free_.size(); }
+  size_t size() const { return count_ - free_.size(); }
   // All that are there; `visit(SlotRef, T&)` may remove what it is given.
   template <typename Visit>
   void ForEach(Visit visit) {
-    for (uint32_t index = 0; index < places_.size(); ++index) {
-      if (places_[index].used)
-        visit(SlotRef{index, places_[index].generation}, places_[index].value);
+    for (uint32_t index = 0; index < count_; ++index) {
+      Place& place = At(index);
+      if (place.used) visit(SlotRef{index, place.generation}, place.value);
     }
   }
 
@@ -68,8 +68,12 @@ class Slots {
     uint32_t generation = 0;
     bool used = false;
   };
-  std::deque<Place> places_;
+  static constexpr uint32_t kChunk = 256;
+  Place& At(uint32_t index) { return chunks_[index / kChunk][index % kChunk]; }
+
+  std::vector<std::unique_ptr<Place[]>> chunks_;
   std::vector<uint32_t> free_;
+  uint32_t count_ = 0;  // places that were ever used
 };
 
 }  // namespace dragonfly::sim

@@ -113,6 +113,7 @@ class World final : private TransportUser,
   HostId HostOf(PeerId peer) const override { return peers_[peer]->host(); }
   bool IsOurs(PeerId peer) const override { return peers_[peer]->ours(); }
   double AnnouncedBits(HostId host) const override { return hosts_[host].announced * 8; }
+  double DownlinkBits(HostId host) const override { return links_.rates(host).down * 8; }
   double SendingBits(HostId host) const override;
   bool passes_on() const override { return policy_.pass_on; }
   bool stripes() const override { return policy_.stripes; }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "tests/sim/core_fields.h"
 #include "tests/sim/our_peer.h"
 #include "tests/sim/upstream_peer.h"
 #include "tests/sim/world.h"
@@ -212,8 +211,8 @@ void World::OnAnswer(PeerId peer, ::dragonfly::scheduler::core::StreamId stream,
 
 void World::Complete(dfdaemon::core::ParentInfo& parent) const {
   const PeerId peer = SimScheduler::PeerOf(parent.peer_id);
-  SetSpeaksBlocks(parent, policy_.pass_on && peers_[peer]->ours());
-  SetSpeaksKeepalive(parent, scenario_.keepalive > absl::ZeroDuration() && peers_[peer]->ours());
+  parent.blocks = policy_.pass_on && peers_[peer]->ours();
+  parent.keepalive = scenario_.keepalive > absl::ZeroDuration() && peers_[peer]->ours();
 }
 
 void World::OnTrigger(const Trigger& trigger) {

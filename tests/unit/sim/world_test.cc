@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -192,6 +195,23 @@ TEST(WorldTest, UpstreamsNodesReadSmallContentsThemselves) {
   const RunResult run = Play(Small({"sizes=4MiB", "peers=5"}), "upstream");
   ExpectAllServed(run);
   EXPECT_EQ(run.origin_bytes, 5 * run.content_bytes);
+}
+
+// What a scenario says about links and faults, with few hosts and small contents.
+TEST(WorldTest, EveryScenarioComesToItsEnd) {
+  const char* root = std::getenv("DRAGONFLY_SOURCE_DIR");
+  const std::filesystem::path folder =
+      std::filesystem::path(root != nullptr ? root : ".") / "tests/sim/scenarios";
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    SCOPED_TRACE(entry.path().stem().string());
+    auto scenario = LoadScenario(entry.path().string(), ScenarioSize::kCi, {});
+    ASSERT_TRUE(scenario.ok()) << scenario.status();
+    scenario->peers = std::min(scenario->peers, 24U);
+    for (uint64_t& size : scenario->sizes) size = std::min<uint64_t>(size, 32 << 20);
+    const RunResult run = Play(*scenario);
+    EXPECT_EQ(run.unfinished, 0U) << run.stuck;
+    EXPECT_EQ(run.stuck, "");
+  }
 }
 
 TEST(WorldTest, ARunThatGetsStuckSaysWhoWaits) {
