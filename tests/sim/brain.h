@@ -3,6 +3,7 @@
 #include <memory>
 #include <span>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "scheduler/core/config.h"
 #include "scheduler/core/decision.h"
@@ -18,6 +19,8 @@ class Brain {
   virtual void Step(std::span<const scheduler::core::Event> events, absl::Time now,
                     scheduler::core::DecisionSink& sink) = 0;
   virtual absl::Time NextDeadline() const = 0;
+  // Whether its books agree with one another; O(everything).
+  virtual absl::Status Audit() const { return absl::OkStatus(); }
 };
 
 std::unique_ptr<Brain> MakeShardBrain(const scheduler::core::ShardOptions& options);

@@ -13,6 +13,7 @@ class ShardBrain : public Brain {
     shard_.step(events, now, sink);
   }
   absl::Time NextDeadline() const override { return shard_.next_deadline(); }
+  absl::Status Audit() const override { return shard_.Audit(); }
 
  private:
   scheduler::core::Shard shard_;

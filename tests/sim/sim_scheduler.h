@@ -93,6 +93,7 @@ class SimScheduler : private scheduler::core::DecisionSink {
   void Stop();
   void Start();
   bool running() const { return brain_ != nullptr; }
+  absl::Status Audit() const { return running() ? brain_->Audit() : absl::OkStatus(); }
 
   void OnInput(const Event& event);
   void OnDone(const Event& event);

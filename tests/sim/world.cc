@@ -184,8 +184,14 @@ RunResult World::Run() {
                           static_cast<uint64_t>(event.kind) << 56;
     digest_ = (digest_ ^ what) * kDigestPrime;
     Dispatch(event);
+    if (audit_every_ == 0 || events_ % audit_every_ != 0) continue;
+    const absl::Status audit = scheduler_->Audit();
+    if (audit.ok()) continue;
+    stuck_ = absl::StrCat("the scheduler's books are wrong at ", event.at, " ns: ", audit.message(),
+                          "\n");
+    break;
   }
-  if (!AllDone()) stuck_ = ExplainStuck(out_of_events);
+  if (!AllDone() && stuck_.empty()) stuck_ = ExplainStuck(out_of_events);
   RunResult result = Result();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   result.real_seconds = took.count();

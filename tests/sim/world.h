@@ -35,6 +35,9 @@ class World final : private TransportUser,
   ~World() override;
 
   RunResult Run();
+  // The scheduler's books are checked after every so many events; what is wrong ends the run as one
+  // that got stuck. 0: never.
+  void AuditEvery(uint64_t events) { audit_every_ = events; }
 
  private:
   struct Host {
@@ -160,6 +163,7 @@ class World final : private TransportUser,
   uint64_t wasted_bytes_ = 0;
   uint64_t rate_reports_ = 0;
   uint64_t events_ = 0;
+  uint64_t audit_every_ = 0;
   uint64_t digest_ = 0xcbf29ce484222325;
   std::string stuck_;
 };

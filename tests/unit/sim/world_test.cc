@@ -24,6 +24,7 @@ Scenario Small(const std::vector<std::string>& more = {}) {
 
 RunResult Play(const Scenario& scenario, std::string_view policy = "ours", uint64_t seed = 1) {
   World world(scenario, *FindPolicy(policy), seed);
+  world.AuditEvery(500);
   return world.Run();
 }
 
