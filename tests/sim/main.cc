@@ -32,6 +32,8 @@ struct Arguments {
   std::string svg;
   bool keys = false;
   bool quiet = false;
+  bool details = false;
+  bool check = false;
   bool queue = false;
 };
 
@@ -101,6 +103,7 @@ int Play(const Arguments& arguments) {
     scenarios.push_back(*std::move(scenario));
   }
   std::vector<Summary> summaries;
+  std::string disappointments;
   bool good = true;
   for (const Scenario& scenario : scenarios) {
     std::vector<RunResult> first_runs;
@@ -112,6 +115,8 @@ int Play(const Arguments& arguments) {
       }
       summaries.push_back(dragonfly::sim::Summarize(runs));
       good = good && summaries.back().stuck.empty();
+      if (arguments.check && policy->name == "ours")
+        disappointments += dragonfly::sim::Disappointments(summaries.back(), scenario.expect);
       first_runs.push_back(std::move(runs.front()));
       if (!arguments.quiet) {
         std::fprintf(stderr, "%s, %s: %.1f s\n", scenario.name.c_str(),
@@ -124,6 +129,13 @@ int Play(const Arguments& arguments) {
     }
   }
   std::fputs(dragonfly::sim::Table(summaries).c_str(), stdout);
+  for (const Summary& summary : summaries) {
+    if (arguments.details) std::fputs(dragonfly::sim::Details(summary).c_str(), stdout);
+  }
+  if (!disappointments.empty()) {
+    std::printf("\nnot as expected:\n%s", disappointments.c_str());
+    good = false;
+  }
   if (!arguments.json.empty())
     good = Write(arguments.json, dragonfly::sim::Json(summaries)) && good;
   return good ? 0 : 1;
@@ -147,6 +159,9 @@ int main(int argc, char** argv) {
   app.add_option("--json", arguments.json, "file for the figures");
   app.add_option("--svg", arguments.svg, "file for the curves of completion");
   app.add_flag("--keys", arguments.keys, "print the keys of scenario files");
+  app.add_flag("--details", arguments.details, "children of peers and more, below the table");
+  app.add_flag("--check", arguments.check,
+               "fail where our rules are worse than the scenario expects");
   app.add_flag("--quiet", arguments.quiet, "no progress on stderr");
   app.add_flag("--measure-queue", arguments.queue, "print what the queue of events can do");
   CLI11_PARSE(app, argc, argv);

@@ -79,6 +79,37 @@ Summary Summarize(std::span<const RunResult> runs) {
   return out;
 }
 
+std::string Disappointments(const Summary& summary, const Expectation& expectation) {
+  std::string out;
+  const auto compare = [&](const char* what, double value, double most) {
+    if (most <= 0 || value <= most) return;
+    absl::StrAppendFormat(&out, "%s: %s is %.3f, over %.3f\n", summary.scenario, what, value, most);
+  };
+  compare("mean", summary.mean, expectation.mean);
+  compare("p99", summary.p99, expectation.p99);
+  compare("max", summary.max, expectation.max);
+  compare("p50 from the seed's first byte", summary.after_p50, expectation.after_p50);
+  compare("p99 from the seed's first byte", summary.after_p99, expectation.after_p99);
+  compare("origin copies", summary.origin_copies, expectation.origin_copies);
+  if (summary.unfinished + summary.failed > 0) {
+    absl::StrAppendFormat(&out, "%s: %d peers did not get the content\n", summary.scenario,
+                          summary.unfinished + summary.failed);
+  }
+  return out;
+}
+
+std::string Details(const Summary& s) {
+  std::string out = absl::StrFormat(
+      "%s, %s: %.2f s; %.2f copies between IDCs; at most %d events waited at the scheduler\n"
+      "  share of peers by number of children:",
+      s.scenario, s.policy, s.seconds, s.cross_copies, s.scheduler_most_waiting);
+  for (size_t n = 0; n < s.children_share.size(); ++n) {
+    const bool rest = n + 1 == s.children_share.size();
+    absl::StrAppendFormat(&out, " %d%s: %.1f%%", n, rest ? "+" : "", s.children_share[n] * 100);
+  }
+  return out + "\n";
+}
+
 std::string Table(std::span<const Summary> summaries) {
   std::string out = absl::StrFormat(
       "%-28s %-12s %7s %5s | %6s %6s %6s %6s %6s %6s | %6s %6s | %6s %6s | %7s %6s %5s | %4s %4s | "

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/sim/result.h"
+#include "tests/sim/scenario.h"
 
 namespace dragonfly::sim {
 
@@ -38,6 +39,12 @@ struct Summary {
 };
 
 Summary Summarize(std::span<const RunResult> runs);
+
+// What is over the expectation, a line each; empty: nothing.
+std::string Disappointments(const Summary& summary, const Expectation& expectation);
+
+// What the table has no room for.
+std::string Details(const Summary& summary);
 
 // For people: a row for each, and what got stuck with the seed that repeats it.
 std::string Table(std::span<const Summary> summaries);

@@ -167,12 +167,22 @@ void AddFaults(Schema& schema, Scenario& s) {
   schema.Duration("limit.extra", &s.limit_extra, absl::ZeroDuration(), "on top");
 }
 
+void AddExpectation(Schema& schema, Expectation& e) {
+  schema.Real("expect.mean", &e.mean, 0, kMost, "of our rules with --check: at most; 0: any");
+  schema.Real("expect.p99", &e.p99, 0, kMost, "the same");
+  schema.Real("expect.max", &e.max, 0, kMost, "the same");
+  schema.Real("expect.afterP50", &e.after_p50, 0, kMost, "the same, from the seed's first byte");
+  schema.Real("expect.afterP99", &e.after_p99, 0, kMost, "the same, from the seed's first byte");
+  schema.Real("expect.origin", &e.origin_copies, 0, kMost, "the same, copies read of the origin");
+}
+
 // The table, bound to `s`; what is bound under "ci." goes to `ci`.
 void AddKeys(Schema& schema, Scenario& s, Scenario& ci, std::vector<std::string>& ci_keys) {
   AddContent(schema, s);
   AddLinks(schema, s);
   AddNetwork(schema, s);
   AddFaults(schema, s);
+  AddExpectation(schema, s.expect);
   // What a small run changes.
   schema.Custom(
       "ci.peers", "number",

@@ -12,6 +12,16 @@
 
 namespace dragonfly::sim {
 
+// What our own rules are to reach; 0: nothing is said. Ratios are those of Summary.
+struct Expectation {
+  double mean = 0;
+  double p99 = 0;
+  double max = 0;
+  double after_p50 = 0;
+  double after_p99 = 0;
+  double origin_copies = 0;
+};
+
 // What a run is about: hosts, links, what they want, what goes wrong. The keys of a scenario file
 // are the names in the comments of scenario.cc, which `swarm_sim --keys` prints.
 //
@@ -98,6 +108,8 @@ struct Scenario {
   // A run that takes longer has failed.
   double limit_floors = 60;
   absl::Duration limit_extra = absl::Minutes(3);
+
+  Expectation expect;
 
   uint64_t total_bytes() const;
   // Seconds.

@@ -49,6 +49,19 @@ TEST(ReportTest, SeveralRunsAreOneRow) {
   EXPECT_DOUBLE_EQ(summary.mean, 1.5);
 }
 
+TEST(ReportTest, WhatIsOverTheExpectationIsNamed) {
+  const RunResult runs[] = {ThreeHosts()};
+  const Summary summary = Summarize(runs);
+  EXPECT_EQ(Disappointments(summary, Expectation()), "");
+  Expectation expectation;
+  expectation.mean = 1.5;
+  expectation.origin_copies = 1.4;
+  const std::string text = Disappointments(summary, expectation);
+  EXPECT_EQ(text.find("mean"), std::string::npos) << text;
+  EXPECT_NE(text.find("origin copies is 1.500, over 1.400"), std::string::npos) << text;
+  EXPECT_NE(Details(summary).find("0: 66.7% 1+: 33.3%"), std::string::npos) << Details(summary);
+}
+
 TEST(ReportTest, JsonCanBeReadBack) {
   const RunResult runs[] = {ThreeHosts()};
   const Summary summaries[] = {Summarize(runs)};
