@@ -124,6 +124,8 @@ void AddNetwork(Schema& schema, Scenario& s) {
   schema.Real("network.crossLoss", &s.cross_loss, 0, 0.5, "between IDCs");
   schema.Duration("network.messageJitter", &s.message_jitter, absl::ZeroDuration(),
                   "control messages take up to this longer; streams keep their order");
+  schema.Number<uint32_t>("network.window", &s.window, 1, 1024,
+                          "blocks of a request between peers that are not acknowledged");
   schema.Duration("network.offerInterval", &s.offer_interval, absl::ZeroDuration(),
                   "between two messages of a SyncPieces stream");
   schema.Duration("network.keepalive", &s.keepalive, absl::ZeroDuration(),

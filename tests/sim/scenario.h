@@ -71,6 +71,7 @@ struct Scenario {
   double loss = 0;
   double cross_loss = 0;
   absl::Duration message_jitter;  // added to what control messages take, evenly at random
+  uint32_t window = 4;            // blocks of a request on the wire, between peers
   absl::Duration offer_interval = absl::Milliseconds(1);  // between two batches of offers
 
   absl::Duration keepalive = absl::Milliseconds(200);  // of our parents; 0: none

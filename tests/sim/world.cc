@@ -13,7 +13,6 @@ namespace {
 
 namespace sched = scheduler::core;
 
-constexpr uint32_t kPeerWindow = 4;     // blocks of a request on the wire
 constexpr uint32_t kOriginWindow = 16;  // an HTTP body: what a big TCP window holds
 constexpr size_t kRandomParents = 8;
 constexpr uint64_t kDigestPrime = 0x100000001b3;
@@ -124,7 +123,7 @@ void World::BuildHosts() {
       hosts_[host].corrupt = random_.Unit() < s.corrupt_share;
     }
     all_uplinks_ += links_.rates(host).up;
-    transport_->AddHost(kPeerWindow, hosts_[host].announced, !hosts_[host].upstream);
+    transport_->AddHost(scenario_.window, hosts_[host].announced, !hosts_[host].upstream);
     scheduler_->AddHost(FactsOf(host));
   }
   scheduler_->SetSeeds(std::move(seeds));
