@@ -78,7 +78,8 @@ void DownloadCore::Impl::TakeParents(const AnswerParents& answer) {
       known.retiring = false;
       selector_.SetLoad(*open, parent.max_tx_bandwidth, parent.tx_bandwidth);
       // It has told all that it had then; it may have more now.
-      if (known.ended && selector_.in_flight(*open) == 0) Reopen(*open);
+      if (known.ended && selector_.in_flight(*open) == 0 && !picker_.HoldsAllWhole(*open))
+        Reopen(*open);
       continue;
     }
     const std::optional<ParentSlot> slot = FreeSlot();
@@ -266,9 +267,13 @@ void DownloadCore::Impl::On(const ParentEnded& event) {
   Note(absl::StrCat("parent ", event.peer_id, " ended: ", event.status.message()),
        common::status::ReasonOf(event.status));
   selector_.OnFailure(*slot, Blame::kBusy, now_);
-  if (picker_.useful(*slot) > 0) return;
   Parent& parent = *parents_[*slot];
-  const bool may_begin = common::status::ReasonOf(event.status) == ErrorReason::kNotFound;
+  const ErrorReason reason = common::status::ReasonOf(event.status);
+  const bool may_begin = reason == ErrorReason::kNotFound;
+  // One of ours that is alive keeps its stream; of what it has only begun nothing more would come.
+  const bool gone =
+      shaped_ && parent.info.blocks && !may_begin && reason != ErrorReason::kOverloaded;
+  if (picker_.useful(*slot) > 0 && !gone) return;
   if (may_begin && !parent.retiring && parent.reopenings++ < kMaxReopenings) {
     parent.reopen_at = now_ + parent.backoff.Next(random_);
   } else {

@@ -15,7 +15,7 @@ constexpr double kBitsPerByte = 8;
 
 }  // namespace
 
-DownlinkMeter::DownlinkMeter(Options options) : options_(options), tau_(kFirstTau) {}
+DownlinkMeter::DownlinkMeter(Options options) : options_(options) { Recompute(); }
 
 double DownlinkMeter::downlink() const {
   return options_.announced_bps > 0 ? static_cast<double>(options_.announced_bps) / kBitsPerByte
@@ -42,11 +42,12 @@ void DownlinkMeter::Recompute() {
                                       : std::clamp(tau_, kLeastTau, kMostTau);
   }
   if (least_answer_ != absl::InfiniteDuration()) tau_ = std::max(tau_, least_answer_);
+  window_seconds_ = options_.window * absl::ToDoubleSeconds(tau_);
 }
 
 double DownlinkMeter::Goodput(absl::Time now) const {
   if (rate_ <= 0) return 0;
-  return rate_ * std::exp(-absl::FDivDuration(now - rate_at_, options_.window * tau_));
+  return rate_ * std::exp(-absl::ToDoubleSeconds(now - rate_at_) / window_seconds_);
 }
 
 double DownlinkMeter::BestGoodput(absl::Time now) const {
@@ -55,7 +56,7 @@ double DownlinkMeter::BestGoodput(absl::Time now) const {
 }
 
 void DownlinkMeter::OnBytes(uint64_t bytes, absl::Time now) {
-  rate_ = Goodput(now) + static_cast<double>(bytes) / absl::ToDoubleSeconds(options_.window * tau_);
+  rate_ = Goodput(now) + static_cast<double>(bytes) / window_seconds_;
   rate_at_ = now;
   if (options_.announced_bps > 0) return;
   best_ = std::max(BestGoodput(now), rate_);
@@ -68,7 +69,7 @@ absl::Time DownlinkMeter::FullUntil(absl::Time now) const {
   const double limit = options_.full * downlink();
   const double goodput = Goodput(now);
   if (goodput <= limit) return absl::InfinitePast();
-  return now + std::log(goodput / limit) * options_.window * tau_ + absl::Microseconds(1);
+  return now + absl::Seconds(std::log(goodput / limit) * window_seconds_) + absl::Microseconds(1);
 }
 
 }  // namespace dragonfly::dfdaemon::core

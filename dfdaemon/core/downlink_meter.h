@@ -45,6 +45,7 @@ class DownlinkMeter {
   Options options_;
   uint64_t piece_length_ = 0;
   absl::Duration tau_;
+  double window_seconds_ = 0;
   absl::Duration least_answer_ = absl::InfiniteDuration();
   double rate_ = 0;  // bytes per second, at rate_at_
   absl::Time rate_at_ = absl::InfinitePast();

@@ -120,6 +120,13 @@ void PiecePicker::RemoveParent(ParentSlot parent) {
   whole_[parent].Clear();
 }
 
+bool PiecePicker::HoldsAllWhole(ParentSlot parent) const {
+  for (size_t word = 0; word < words(); ++word) {
+    if ((wanted_.word(word) & ~stored_.word(word) & ~whole_[parent].word(word)) != 0) return false;
+  }
+  return true;
+}
+
 void PiecePicker::RemoveBegun(ParentSlot parent) {
   for (size_t word = 0; word < begun_[parent].words(); ++word) {
     for (uint64_t rest = begun_[parent].word(word) & ~whole_[parent].word(word); rest != 0;

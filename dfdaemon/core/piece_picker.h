@@ -78,6 +78,8 @@ class PiecePicker {
   bool holds_whole(ParentSlot parent, PieceNumber number) const {
     return whole_[parent].Test(number);
   }
+  // Everything that is missing.
+  bool HoldsAllWhole(ParentSlot parent) const;
   // Known parents that hold it, begun or whole.
   uint32_t holders(PieceNumber number) const { return number < size_ ? holders_[number] : 0; }
   // Missing pieces that the parent holds, on their way or not.

@@ -16,45 +16,45 @@ constexpr size_t kClasses = 3;
 // counts as never served, which only those become that were served longest ago.
 constexpr size_t kMostIdle = 1024;
 
-struct Request {
-  UploadOrder::Child child = 0;
-  uint64_t age = 0;  // number of its Add
-  UploadOrder::Kind kind = UploadOrder::Kind::kPrimary;
-  uint32_t next = 0;
-  uint32_t end = 0;
-  uint32_t ready = 0;
-  uint32_t on_wire = 0;
-  bool only_whole = false;
-  bool begun = false;
-  std::optional<size_t> queued;  // the class it can be sent in
-
-  size_t Class() const {
-    if (kind == UploadOrder::Kind::kPrimary) return 0;
-    return kind == UploadOrder::Kind::kSteal && begun ? 1 : 2;
-  }
-  bool Sendable(uint32_t window) const {
-    return next < end && on_wire < window && (only_whole ? ready >= end : ready > next);
-  }
-};
-
-// When a child was served last, and who it is among those never served.
-struct Turn {
-  uint64_t served = 0;  // number of the block; 0: never
-  uint64_t known = 0;   // number of its first request
-  friend bool operator<(const Turn& a, const Turn& b) {
-    return std::tie(a.served, a.known) < std::tie(b.served, b.known);
-  }
-};
-
-struct ChildState {
-  Turn turn;
-  size_t requests = 0;
-  std::array<absl::btree_set<std::pair<uint64_t, UploadOrder::Key>>, kClasses> sendable;  // by age
-};
-
 }  // namespace
 
 struct UploadOrder::Impl {
+  struct Request {
+    Child child = 0;
+    uint64_t age = 0;  // number of its Add
+    Kind kind = Kind::kPrimary;
+    uint32_t next = 0;
+    uint32_t end = 0;
+    uint32_t ready = 0;
+    uint32_t on_wire = 0;
+    bool only_whole = false;
+    bool begun = false;
+    std::optional<size_t> queued;  // the class it can be sent in
+
+    size_t Class() const {
+      if (kind == Kind::kPrimary) return 0;
+      return kind == Kind::kSteal && begun ? 1 : 2;
+    }
+    bool Sendable(uint32_t window) const {
+      return next < end && on_wire < window && (only_whole ? ready >= end : ready > next);
+    }
+  };
+
+  // When a child was served last, and who it is among those never served.
+  struct Turn {
+    uint64_t served = 0;  // number of the block; 0: never
+    uint64_t known = 0;   // number of its first request
+    friend bool operator<(const Turn& a, const Turn& b) {
+      return std::tie(a.served, a.known) < std::tie(b.served, b.known);
+    }
+  };
+
+  struct ChildState {
+    Turn turn;
+    size_t requests = 0;
+    std::array<absl::btree_set<std::pair<uint64_t, Key>>, kClasses> sendable;  // by age
+  };
+
   using Turns = absl::btree_set<std::pair<Turn, Child>>;
 
   uint32_t window = 0;
@@ -130,7 +130,7 @@ bool UploadOrder::Add(const Ask& ask, bool sending) {
   if (ask.first_block >= ask.end_block) return true;  // there is nothing to send
   ++impl_->adds;
   impl_->Meet(ask.child);
-  Request& request = impl_->requests[ask.key];
+  Impl::Request& request = impl_->requests[ask.key];
   request.child = ask.child;
   request.age = impl_->adds;
   request.kind = ask.kind;
@@ -155,7 +155,7 @@ std::optional<UploadOrder::Next> UploadOrder::TakeNext() {
     const Child child = turns.begin()->second;
     const size_t which = static_cast<size_t>(&turns - impl_->turns.data());
     const Key key = impl_->children.at(child).sendable[which].begin()->second;
-    Request& request = impl_->requests.at(key);
+    Impl::Request& request = impl_->requests.at(key);
     const Next next{key, request.next, request.next + 1 == request.end};
     ++request.next;
     ++request.on_wire;
@@ -170,7 +170,7 @@ std::optional<UploadOrder::Next> UploadOrder::TakeNext() {
 void UploadOrder::Delivered(Key key) {
   const auto found = impl_->requests.find(key);
   if (found == impl_->requests.end() || found->second.on_wire == 0) return;
-  Request& request = found->second;
+  Impl::Request& request = found->second;
   --request.on_wire;
   if (request.next == request.end && request.on_wire == 0) {
     Remove(key);

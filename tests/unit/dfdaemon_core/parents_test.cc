@@ -211,6 +211,20 @@ TEST_P(ParentsTest, NewParentsReplaceTheOldWhoseFetchesMayEnd) {
   EXPECT_EQ(Of<CloseParent>(actions)[0].peer_id, "a");
 }
 
+TEST_P(ParentsTest, AParentNamedAgainIsAskedAgainUnlessItHasEverything) {
+  Play play = New();
+  const std::vector<ParentInfo> parents = {ParentOf("a", 9), ParentOf("b", 9)};
+  play.BeginWith(parents);
+  play.Offer("a", UpTo(9));
+  play.Feed(ParentEnded{"a", absl::OkStatus()});
+  play.Feed(ParentEnded{"b", absl::OkStatus()});
+  const std::vector<StartFetch> fetches = Of<StartFetch>(play.everything);
+  for (const StartFetch& fetch : fetches) play.Fail(fetch, ErrorReason::kOverloaded);
+  const Actions actions = play.Feed(AnswerParents{parents});
+  ASSERT_EQ(Of<OpenParent>(actions).size(), 1U);
+  EXPECT_EQ(Of<OpenParent>(actions)[0].parent.peer_id, "b");
+}
+
 TEST_P(ParentsTest, LoadOfAHostReachesItsParents) {
   Play play = New();
   play.BeginWith({ParentOf("a", 100), ParentOf("b", 100)});

@@ -377,6 +377,17 @@ TEST_P(SwarmTest, ASilentParentIsDeadOnlyIfItSpeaksKeepalive) {
   EXPECT_EQ(Cancelled(actions), std::vector<FetchId>{fetch.fetch});
 }
 
+TEST_P(SwarmTest, AParentWhoseStreamBreaksIsGoneWithAllThatItOffered) {
+  Play play = Shaped(40);
+  const std::vector<StartFetch> fetches = From(play.Offer("even", {0, 2, 4}), "even");
+  play.Offer("spare", {2});
+  const Actions actions = play.Feed(ParentEnded{"even", Failure(ErrorReason::kParentUnreachable)});
+  EXPECT_EQ(Cancelled(actions).size(), fetches.size());
+  EXPECT_TRUE(Has<CloseParent>(actions));
+  EXPECT_TRUE(Has<ReportReschedule>(actions));
+  EXPECT_EQ(Asked(actions, "spare"), Numbers{2});
+}
+
 TEST_P(SwarmTest, TheSchedulerIsToldOfAPrimaryThatIsGoneThoughOthersGoOn) {
   Play play = Shaped(40);
   play.Offer("odd", {1, 3});
