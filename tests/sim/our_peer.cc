@@ -306,9 +306,15 @@ core::PieceInfo OurPeer::InfoOf(PieceNumber piece, PeerId parent) const {
 void OurPeer::OnPieceBlock(const Transfer& transfer, uint32_t bytes, bool last) {
   const uint64_t fetch = transfer.fetch;
   if (!last) {
+    const auto found = std::find_if(fetches_.begin(), fetches_.end(),
+                                    [fetch](const Fetch& each) { return each.id == fetch; });
+    if (found == fetches_.end()) return;
+    found->untold_bytes += bytes;
+    // The first block says that the request is being served.
+    if (transfer.arrived > 1 && transfer.arrived % world_.progress_blocks() != 0) return;
     core::FetchProgress progress;
     progress.fetch = fetch;
-    progress.bytes = bytes;
+    progress.bytes = std::exchange(found->untold_bytes, 0);
     if (world_.passes_on()) progress.kept_blocks = store().ready(transfer.piece);
     Feed(progress);
     return;

@@ -44,6 +44,7 @@ class OurPeer final : public Peer {
   struct Fetch {
     uint64_t id = 0;
     SlotRef transfer;
+    uint64_t untold_bytes = 0;
   };
   // The reading of the origin in hand.
   struct Reading {

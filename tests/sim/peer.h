@@ -38,6 +38,8 @@ class PeerWorld {
   virtual double DownlinkBits(HostId host) const = 0;
   virtual double SendingBits(HostId host) const = 0;
   virtual bool passes_on() const = 0;
+  // Blocks of a request between two reports of progress to a core.
+  virtual uint32_t progress_blocks() const = 0;
   virtual bool stripes() const = 0;
 
   virtual Transport& transport() = 0;

@@ -126,6 +126,8 @@ void AddNetwork(Schema& schema, Scenario& s) {
                   "control messages take up to this longer; streams keep their order");
   schema.Number<uint32_t>("network.window", &s.window, 1, 1024,
                           "blocks of a request between peers that are not acknowledged");
+  schema.Number<uint32_t>("network.progressBlocks", &s.progress_blocks, 1, 1024,
+                          "a core is told of progress after so many blocks of a request");
   schema.Duration("network.offerInterval", &s.offer_interval, absl::ZeroDuration(),
                   "between two messages of a SyncPieces stream");
   schema.Duration("network.keepalive", &s.keepalive, absl::ZeroDuration(),

@@ -72,6 +72,7 @@ struct Scenario {
   double cross_loss = 0;
   absl::Duration message_jitter;  // added to what control messages take, evenly at random
   uint32_t window = 4;            // blocks of a request on the wire, between peers
+  uint32_t progress_blocks = 1;   // a node's core is told of progress after so many of a request
   absl::Duration offer_interval = absl::Milliseconds(1);  // between two batches of offers
 
   absl::Duration keepalive = absl::Milliseconds(200);  // of our parents; 0: none

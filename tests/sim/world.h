@@ -119,6 +119,7 @@ class World final : private TransportUser,
   double DownlinkBits(HostId host) const override { return links_.rates(host).down * 8; }
   double SendingBits(HostId host) const override;
   bool passes_on() const override { return policy_.pass_on; }
+  uint32_t progress_blocks() const override { return scenario_.progress_blocks; }
   bool stripes() const override { return policy_.stripes; }
   Transport& transport() override { return *transport_; }
   PieceFeeds& feeds() override { return *feeds_; }
