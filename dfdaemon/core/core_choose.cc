@@ -20,12 +20,25 @@ constexpr size_t kMostRipeningKept = 256;
 // Whether primaries come first. Those that pass blocks on bring their stripe in order and at once;
 // of others, who reads along or wants little does not wait.
 bool DownloadCore::Impl::FollowsStripes() const {
-  if (!striped_) return false;
+  if (!striped_) return IsMeshOfOurs();
   const bool passed_on = std::all_of(primaries_.begin(), primaries_.end(),
                                      [this](const std::optional<ParentSlot>& slot) {
                                        return !slot.has_value() || parents_[*slot]->info.blocks;
                                      });
   return passed_on || (picker_.size() >= kStripedFrom && !ReadsAlong());
+}
+
+// Nobody has named primaries, but all parents pass blocks on and say when they are busy: then
+// each of them is a spare. Many requests that wait in many queues would be served all at the end.
+bool DownloadCore::Impl::IsMeshOfOurs() const {
+  if (named_stripes_ || ReadsAlong()) return false;
+  size_t parents = 0;
+  for (const std::optional<Parent>& parent : parents_) {
+    if (!parent.has_value() || parent->retiring) continue;
+    if (!parent->info.blocks) return false;
+    ++parents;
+  }
+  return parents >= kStripes;
 }
 
 bool DownloadCore::Impl::ReadsAlong() const {
@@ -140,11 +153,20 @@ void DownloadCore::Impl::Steal(const PickRule& rule) {
       if (!CanSteal(slot)) continue;
       const std::optional<PieceNumber> number = picker_.PickSteal(slot, Stripes(), rule);
       if (!number.has_value()) continue;
+      any = true;
+      if (Starves()) {
+        Start(slot, *number, FetchKind::kPlain);
+        continue;
+      }
       Start(slot, *number, FetchKind::kSteal);
       ++swarm_.stolen;
-      any = true;
     }
   }
+}
+
+// Everybody is busy with others, and nobody has to serve us: then we stand in the queue like them.
+bool DownloadCore::Impl::Starves() const {
+  return fetches_.empty() && now_ >= last_progress_ + options_.swarm.starve_give_up * meter_.tau();
 }
 
 void DownloadCore::Impl::NoteFirstSeen(PieceNumber number) {

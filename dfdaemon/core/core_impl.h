@@ -228,6 +228,8 @@ class DownloadCore::Impl {
   // ---- core_choose.cc ----
   void StartFetches();
   bool FollowsStripes() const;
+  bool IsMeshOfOurs() const;
+  bool Starves() const;
   bool ReadsAlong() const;
   PickRule Rule() const;
   bool CanFetch(ParentSlot slot) const;
@@ -322,6 +324,7 @@ class DownloadCore::Impl {
   absl::flat_hash_map<std::string, ParentSlot> slots_;
   // The scheduler has named a primary for each stripe; those that have gone since are unset.
   bool striped_ = false;
+  bool named_stripes_ = false;  // the scheduler would; there is but one parent
   std::array<std::optional<ParentSlot>, kStripes> primaries_;
   absl::Time lost_told_at_ = absl::InfinitePast();
   bool primary_lost_ = false;  // the scheduler is to be told

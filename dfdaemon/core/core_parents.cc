@@ -99,6 +99,7 @@ void DownloadCore::Impl::TakeParents(const AnswerParents& answer) {
 
 void DownloadCore::Impl::SetPrimaries(const AnswerParents& answer) {
   const bool were_striped = striped_;
+  named_stripes_ = answer.striped;
   striped_ = answer.striped && answer.parents.size() >= kStripes;
   primary_lost_ = false;
   for (uint32_t stripe = 0; stripe < kStripes; ++stripe) {

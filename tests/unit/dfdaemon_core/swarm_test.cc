@@ -245,6 +245,7 @@ TEST_P(SwarmTest, AStealThatWasNotBegunGivesWayToThePrimary) {
 
 TEST_P(SwarmTest, ABusyParentIsAskedAgainAfterAWhileAndNeverBlamed) {
   Play play = Shaped(40);
+  play.Offer("odd", {1});  // something is on its way
   play.Offer("spare", {0});
   std::vector<StartFetch> steals = From(play.Wait(2.01 * Tau()), "spare");
   for (int refusal = 0; refusal < 30; ++refusal) {
@@ -258,6 +259,7 @@ TEST_P(SwarmTest, ABusyParentIsAskedAgainAfterAWhileAndNeverBlamed) {
 
 TEST_P(SwarmTest, AStealThatDoesNotBeginIsWithdrawnAndEachTimeLater) {
   Play play = Shaped(40);
+  play.Offer("odd", {1});  // something is on its way
   play.Offer("spare", {0});
   absl::Duration before;
   for (int time = 0; time < 6; ++time) {
@@ -280,6 +282,54 @@ TEST_P(SwarmTest, AnUpstreamParentMayLetAStealWait) {
   play.Offer("spare", {0});
   ASSERT_EQ(From(play.Wait(2.01 * Tau()), "spare").size(), 1U);
   EXPECT_TRUE(Cancelled(play.Wait(absl::Seconds(5))).empty());
+}
+
+TEST_P(SwarmTest, WhoIsRefusedEverywhereStandsInTheQueueLikeOthers) {
+  Play play = Shaped(40);
+  play.Feed(ParentEnded{"even", Failure(ErrorReason::kParentUnreachable)});
+  std::vector<StartFetch> asked = From(play.Offer("spare", {0}), "spare");
+  const absl::Time began = play.now;
+  int refused = 0;
+  while (!asked.empty() && asked[0].steal) {
+    ++refused;
+    play.Fail(asked[0], ErrorReason::kOverloaded);
+    asked = From(play.Wait(Tau()), "spare");
+  }
+  ASSERT_EQ(asked.size(), 1U);
+  EXPECT_GT(refused, 8);
+  EXPECT_GT(play.now - began, 9 * Tau());
+  EXPECT_LT(play.now - began, 13 * Tau());
+}
+
+// ---- without stripes ----
+
+TEST_P(SwarmTest, OfParentsThatAllPassBlocksOnEachIsASpare) {
+  CoreOptions options;
+  options.downlink_bps = kDownlink;
+  Play play = New({}, options);
+  play.BeginWith({PassingParent("a", 40), PassingParent("b", 40)});
+  play.Offer("b", {1, 2, 3, 4});
+  play.everything.clear();
+  const Actions actions = play.Offer("a", {1, 2, 3, 4, 5});
+  EXPECT_EQ(From(actions, "a").size(), 2U);
+  EXPECT_EQ(From(actions, "a")[0].number, 5U) << "the rarest";
+  EXPECT_TRUE(From(actions, "a")[0].steal) << "so that it says when it is busy";
+}
+
+TEST_P(SwarmTest, AParentOfWholePiecesAmongThemMakesItAMesh) {
+  Play play = New();
+  play.BeginWith({PassingParent("a", 40), ParentOf("b", 40)});
+  const Actions actions = play.Offer("a", {1, 2, 3, 4, 5});
+  EXPECT_EQ(From(actions, "a").size(), 4U);
+  EXPECT_FALSE(From(actions, "a")[0].steal);
+}
+
+TEST_P(SwarmTest, AnOnlyParentIsNoSpare) {
+  CoreOptions options;
+  Play play = New({}, options);
+  play.Feed(Want(1));
+  play.Feed(AnswerParents{{PassingParent("a", 40)}, true});
+  EXPECT_FALSE(From(play.Offer("a", {1, 2}), "a")[0].steal);
 }
 
 // ---- what does not move ----

@@ -120,7 +120,7 @@ void World::CheckSources(const StartFetch& a) {
   }
   const bool whole = offered_whole_.contains({a.peer_id, a.number});
   if (same > 1) Complain("a piece is fetched from three parents");
-  if (same == 1 && !(striped_ && whole && a.steal) && MissingWanted() > 3)
+  if (same == 1 && !((striped_ || Passes(a.peer_id)) && whole && a.steal) && MissingWanted() > 3)
     Complain("a piece is fetched twice before the endgame");
   if (same == 1 && shaped_ && (!whole || !a.steal)) Complain("not a take-over");
   if (of_parent >= (shaped_ ? options_.swarm.per_parent : options_.concurrent_per_parent))
@@ -133,7 +133,7 @@ void World::CheckSources(const StartFetch& a) {
   if (a.first_block > blocks) Complain("a fetch begins behind what is here");
   if (a.first_block > 0 && !Passes(a.peer_id)) Complain("a fetch begins inside of a piece");
   if (blocks > 0 && !whole) Complain("a piece begun is asked of a parent that lacks a part of it");
-  if (a.steal && !striped_) Complain("a steal where nobody is a primary");
+  if (a.steal && !striped_ && !Passes(a.peer_id)) Complain("a steal where nobody knows of such");
   if (a.steal) CheckDownlink();
 }
 
