@@ -26,8 +26,7 @@ void EventQueue::Push(Event event) {
 }
 
 bool EventQueue::Pop(Event& event) {
-  if (size_ == 0) return false;
-  if (head_ == buckets_[0].size()) Refill();
+  if (head_ == buckets_[0].size() && !Refill()) return false;
   event = buckets_[0][head_++];
   --size_;
   return true;
@@ -35,7 +34,8 @@ bool EventQueue::Pop(Event& event) {
 
 // Empties the lowest bucket into those below it. The order within a bucket is kept, and events of
 // equal times always stand in the same one: so equal times stay in order.
-void EventQueue::Refill() {
+bool EventQueue::Refill() {
+  if (filled_ == 0) return false;
   buckets_[0].clear();
   head_ = 0;
   const size_t bucket = static_cast<size_t>(std::countr_zero(filled_)) + 1;
@@ -54,6 +54,7 @@ void EventQueue::Refill() {
     events.clear();
     buckets_[bucket] = std::move(events);
   }
+  return true;
 }
 
 }  // namespace dragonfly::sim

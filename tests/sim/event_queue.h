@@ -70,7 +70,8 @@ class EventQueue {
 
  private:
   static constexpr size_t kBuckets = 65;
-  void Refill();
+  // False: there is no bucket that has something.
+  bool Refill();
 
   std::array<std::vector<Event>, kBuckets> buckets_;
   uint64_t filled_ = 0;  // a bit for each bucket but 0

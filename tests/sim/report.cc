@@ -136,6 +136,7 @@ std::string Json(std::span<const Summary> summaries) {
   nlohmann::json out = nlohmann::json::array();
   for (const Summary& s : summaries) {
     std::vector<std::string> digests;
+    digests.reserve(s.digests.size());
     for (uint64_t digest : s.digests) digests.push_back(absl::StrFormat("%016x", digest));
     out.push_back(
         {{"scenario", s.scenario},
