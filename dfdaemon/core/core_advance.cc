@@ -66,15 +66,8 @@ bool DownloadCore::Impl::AwaitingOffers() const {
   return std::any_of(parents_.begin(), parents_.end(), [this](const std::optional<Parent>& parent) {
     return parent.has_value() && !parent->retiring &&
            (!parent->ended || parent->reopen_at != absl::InfiniteFuture()) &&
-           now_ < OffersDue(*parent);
+           now_ < parent->silent_since + options_.offer_timeout;
   });
-}
-
-// Who says that it is alive may be waiting itself for what it is asked for.
-absl::Time DownloadCore::Impl::OffersDue(const Parent& parent) const {
-  const bool alive = parent.info.keepalive && parent.heard && !parent.ended;
-  return parent.silent_since + (alive ? std::max(options_.offer_timeout, options_.progress_timeout)
-                                      : options_.offer_timeout);
 }
 
 void DownloadCore::Impl::CloseFruitlessParents() {
@@ -266,7 +259,7 @@ absl::Time DownloadCore::Impl::NextDeadline() const {
     at(parent->reopen_at);
     if (shaped_ && parent->no_steal_until > now_) at(parent->no_steal_until);
     at(DeadAt(*parent));
-    const absl::Time offers_due = OffersDue(*parent);
+    const absl::Time offers_due = parent->silent_since + options_.offer_timeout;
     if (!parent->ended && offers_due > now_) at(offers_due);
   }
   if (source_.open) at(source_.last_byte + options_.source_timeout);

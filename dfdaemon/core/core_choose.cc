@@ -119,12 +119,16 @@ std::optional<ParentSlot> DownloadCore::Impl::PrimaryOf(PieceNumber number) cons
   return primaries_[number % kStripes];
 }
 
+// In order where blocks are passed on, for then everybody below is close behind. Where pieces
+// travel whole, those who begin together take different ones and exchange them.
 void DownloadCore::Impl::FillPrimaries(const PickRule& rule) {
   for (uint32_t stripe = 0; stripe < kStripes; ++stripe) {
     if (!primaries_[stripe].has_value()) continue;
     const ParentSlot slot = *primaries_[stripe];
     while (fetches_.size() < FetchLimit() && CanFetch(slot)) {
-      const std::optional<PieceNumber> number = picker_.PickFirst(slot, stripe, rule);
+      const std::optional<PieceNumber> number = parents_[slot]->info.blocks
+                                                    ? picker_.PickFirst(slot, stripe, rule)
+                                                    : picker_.PickOf(slot, stripe, rule);
       if (!number.has_value()) break;
       Start(slot, *number, FetchKind::kPlain);
     }

@@ -285,7 +285,6 @@ class DownloadCore::Impl {
   void EnsureProgress();
   bool AnyUseful() const;
   bool AwaitingOffers() const;
-  absl::Time OffersDue(const Parent& parent) const;
   void CloseFruitlessParents();
   void GoToSource();
   void Quiesce();

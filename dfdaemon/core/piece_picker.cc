@@ -236,6 +236,12 @@ std::optional<PieceNumber> PiecePicker::Pick(ParentSlot parent, const PickRule& 
   return Rarest([&](size_t word) { return Askable(parent, word, rule); });
 }
 
+std::optional<PieceNumber> PiecePicker::PickOf(ParentSlot parent, uint32_t stripe,
+                                               const PickRule& rule) {
+  if (useful_[parent] == 0) return std::nullopt;
+  return Rarest([&](size_t word) { return Askable(parent, word, rule) & StripeMask(stripe); });
+}
+
 std::optional<PieceNumber> PiecePicker::PickFirst(ParentSlot parent, uint32_t stripe,
                                                   const PickRule& rule) const {
   if (useful_[parent] == 0) return std::nullopt;

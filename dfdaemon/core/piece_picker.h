@@ -100,6 +100,8 @@ class PiecePicker {
 
   // Of what can be asked of `parent`: fewest holders first, ties at random.
   std::optional<PieceNumber> Pick(ParentSlot parent, const PickRule& rule);
+  // The same of a stripe.
+  std::optional<PieceNumber> PickOf(ParentSlot parent, uint32_t stripe, const PickRule& rule);
   // The lowest number of the stripe.
   std::optional<PieceNumber> PickFirst(ParentSlot parent, uint32_t stripe,
                                        const PickRule& rule) const;

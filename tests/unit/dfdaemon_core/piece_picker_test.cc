@@ -143,6 +143,20 @@ TEST(PiecePickerTest, TheFirstOfAStripeAcrossWords) {
   EXPECT_FALSE(picker.PickFirst(0, 0, {}).has_value());
 }
 
+TEST(PiecePickerTest, TheRarestOfAStripeTiesAtRandom) {
+  std::set<PieceNumber> first_picks;
+  for (uint64_t seed = 0; seed < 64; ++seed) {
+    PiecePicker picker = Wanting(20, seed);
+    for (PieceNumber number = 0; number < 20; ++number) picker.AddHolder(0, number);
+    for (PieceNumber number = 10; number < 20; ++number) picker.AddHolder(1, number);
+    const PieceNumber picked = picker.PickOf(0, 1, {}).value_or(0);
+    EXPECT_EQ(picked % 2, 1U);
+    EXPECT_LT(picked, 10U) << "those that two have are not so rare";
+    first_picks.insert(picked);
+  }
+  EXPECT_GT(first_picks.size(), 3U);
+}
+
 TEST(PiecePickerTest, OrphansAreWhatNobodyHasWholeAndNobodyFetches) {
   PiecePicker picker = Wanting(200);
   for (PieceNumber number = 0; number < 70; ++number) picker.AddHolder(0, number);

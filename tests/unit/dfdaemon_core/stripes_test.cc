@@ -5,6 +5,7 @@
 namespace dragonfly::dfdaemon::core {
 namespace {
 
+// Primaries that have whole pieces only, as those of upstream; swarm_test.cc has the others.
 class StripesTest : public KindTest {
  protected:
   // Even pieces come from "seed", odd ones from "mate".

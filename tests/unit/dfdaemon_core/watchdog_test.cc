@@ -85,23 +85,5 @@ TEST_P(WatchdogTest, OurOwnLimiterIsNoReasonToChangeAnything) {
   }
 }
 
-TEST_P(WatchdogTest, AParentThatIsAliveMayBeWaitedForUntilThen) {
-  Play play = New();
-  ParentInfo parent = PassingParent("a", 9);
-  parent.keepalive = true;
-  play.BeginWith({parent});
-  for (int i = 0; i < 29 * 4; ++i) {
-    play.Feed(ParentOffers{"a", {}});
-    ASSERT_FALSE(Has<ReportReschedule>(play.Wait(absl::Milliseconds(250)))) << i;
-  }
-  Actions actions;
-  for (int i = 0; i < 8; ++i) {
-    play.Feed(ParentOffers{"a", {}});
-    const Actions more = play.Wait(absl::Milliseconds(250));
-    actions.insert(actions.end(), more.begin(), more.end());
-  }
-  EXPECT_TRUE(Has<ReportReschedule>(actions));
-}
-
 }  // namespace
 }  // namespace dragonfly::dfdaemon::core
