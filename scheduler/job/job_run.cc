@@ -185,7 +185,8 @@ Co<void> JobRun::AskWorker(AskHost ask, size_t& next_host) {
     const HostFactsPtr host = hosts_[next_host++];
     absl::Status entered = co_await deps_.slots.Enter(scope_, host->id);
     if (!entered.ok()) co_return;
-    co_await (this->*ask)(host);
+    Co<void> asking = (this->*ask)(host);
+    co_await std::move(asking);
     deps_.slots.Leave(host->id);
   }
 }
