@@ -46,6 +46,14 @@ void DownloadCore::Impl::DropUnwantedFetches() {
   }
 }
 
+// What others have only begun may be waiting for whoever reads the origin, and that is this node
+// now.
+void DownloadCore::Impl::DropBegunFetches() {
+  for (size_t i = fetches_.size(); i-- > 0;) {
+    if (!picker_.holds_whole(fetches_[i].parent, fetches_[i].number)) Drop(fetches_[i].id, true);
+  }
+}
+
 void DownloadCore::Impl::DropFetchesOfPiece(PieceNumber number) {
   for (size_t i = fetches_.size(); i-- > 0;) {
     if (fetches_[i].number == number) Drop(fetches_[i].id, true);

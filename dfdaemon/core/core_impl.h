@@ -226,6 +226,7 @@ class DownloadCore::Impl {
   void DropFetchesOf(ParentSlot slot);
   void DropUnwantedFetches();
   void DropFetchesOfPiece(PieceNumber number);
+  void DropBegunFetches();
   void CheckFetches();
 
   // ---- core_choose.cc ----

@@ -113,6 +113,7 @@ void DownloadCore::Impl::On(const AnswerSource& event) {
   // Who registered again while it was reading has said so with the registration.
   if (!std::exchange(registration_.source_reported, true))
     Emit(ReportSourceStarted{event.description});
+  DropBegunFetches();
   if (!source_.open) plan_.SetSlice(event.slice_index, event.slice_count);
   UseSource(SourceMode::kGranted);
 }

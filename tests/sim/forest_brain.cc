@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "scheduler/core/rng.h"
+#include "scheduler/swarm/rng.h"
 #include "tests/sim/small_brain.h"
 
 namespace dragonfly::sim {
@@ -96,7 +96,7 @@ class ForestBrain final : public SmallBrain {
     if (!parents.empty()) AnswerParents(swarm, swarm.members[index], parents);
   }
 
-  scheduler::core::Rng rng_;
+  scheduler::swarm::Rng rng_;
 };
 
 }  // namespace

@@ -2,7 +2,7 @@
 #include <utility>
 #include <vector>
 
-#include "scheduler/core/rng.h"
+#include "scheduler/swarm/rng.h"
 #include "tests/sim/small_brain.h"
 
 namespace dragonfly::sim {
@@ -63,7 +63,7 @@ class RandomBrain final : public SmallBrain {
   }
 
   size_t parents_;
-  scheduler::core::Rng rng_;
+  scheduler::swarm::Rng rng_;
 };
 
 }  // namespace

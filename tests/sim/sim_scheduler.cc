@@ -164,8 +164,14 @@ void SimScheduler::TriggerEnded(const Trigger& trigger, bool ok) {
        delays_.After(options_.latency, queue_.now(), none));
 }
 
-void SimScheduler::ReportRate(HostId, double) {
-  if (running()) ++counts_.received;
+void SimScheduler::ReportRate(HostId host, double bytes_per_second) {
+  if (!running()) return;
+  ++counts_.received;
+  std::shared_ptr<sched::Host> known = hosts_->Find(HostName(host));
+  if (known == nullptr) return;
+  known->SetMeasuredUplink(static_cast<int64_t>(bytes_per_second));
+  Post(Input{incarnation_, sched::Event(sched::UplinkChanged{std::move(known)})},
+       queue_.now() + options_.latency);
 }
 
 void SimScheduler::Stop() {

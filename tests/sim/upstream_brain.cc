@@ -7,7 +7,7 @@
 
 #include "common/status/reason.h"
 #include "scheduler/core/evaluator.h"
-#include "scheduler/core/rng.h"
+#include "scheduler/swarm/rng.h"
 #include "tests/sim/small_brain.h"
 
 namespace dragonfly::sim {
@@ -132,7 +132,7 @@ class UpstreamBrain final : public SmallBrain {
     return parents;
   }
 
-  scheduler::core::Rng rng_;
+  scheduler::swarm::Rng rng_;
   std::priority_queue<Retry, std::vector<Retry>, std::greater<>> retries_;
 };
 

@@ -143,6 +143,8 @@ sched::HostFacts World::FactsOf(HostId host) const {
   facts.idc = absl::StrCat("idc", rates.idc);
   facts.location = absl::StrCat("idc", rates.idc, "|rack", rates.rack);
   facts.max_tx_bandwidth_bps = static_cast<uint64_t>(hosts_[host].announced * 8);
+  // Whoever announces a wrong uplink knows its downlink.
+  facts.max_rx_bandwidth_bps = static_cast<uint64_t>(rates.down * 8);
   return facts;
 }
 

@@ -67,6 +67,18 @@ TEST(Forest, AThousandEqualPeersFillTwoTreesWithoutPromisingTooMuch) {
   EXPECT_LE(Deepest(world.forest, 1000), 13U);
 }
 
+TEST(Forest, ThoseWhoWaitedForTheSeedFillTwoTreesAsWell) {
+  ForestWorld world;
+  for (int i = 0; i < 1000; ++i) (void)world.Join();
+  (void)world.JoinSeed();
+  ASSERT_TRUE(world.forest.Audit(true).ok()) << world.forest.Audit(true);
+  for (Member member = 0; member <= 1000; ++member) {
+    EXPECT_LE(world.uplinks[member]->load(), 1.0) << member;
+    EXPECT_TRUE(world.forest.rooted(member));
+  }
+  EXPECT_LE(Deepest(world.forest, 1000), 13U);
+}
+
 TEST(Forest, WhoCannotCarryAChildIsALeafEverywhere) {
   ForestWorld world;
   (void)world.JoinSeed();
