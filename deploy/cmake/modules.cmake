@@ -1,13 +1,17 @@
-# df_module(NAME [DEPS target...]): the static library of this folder, from every *.cc in it except
-# main.cc. NAME is the path with underscores. Tests live elsewhere (tests/unit/NAME).
+# df_module(NAME [COLD] [DEPS target...]): the static library of this folder, from every *.cc in it except
+# main.cc. NAME is the path with underscores. Tests live elsewhere (tests/unit/NAME). COLD: what it does waits for people,
+# disks or databases, or is done once; compiled with -O1, which takes a quarter less time.
 function(df_module name)
-  cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
+  cmake_parse_arguments(arg "COLD" "" "DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
   if(sources)
     add_library(${name} STATIC ${sources})
     target_link_libraries(${name} PUBLIC ${arg_DEPS} PRIVATE dragonfly_options)
     target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+    if(arg_COLD AND CMAKE_BUILD_TYPE STREQUAL "Release")
+      target_compile_options(${name} PRIVATE -O1)
+    endif()
     if(TARGET modules_precompiled)
       target_precompile_headers(${name} REUSE_FROM modules_precompiled)
     endif()
