@@ -282,6 +282,7 @@ absl::Status GrpcSchedulerClient::NoScheduler() const {
 void GrpcSchedulerClient::HandleLost(const Conversation& it, const absl::Status& status) {
   if (absl::IsUnavailable(status)) {
     announcer_.AnnounceSoon(*it.endpoint);
+    selector_.NoteLost();
     selector_.RefreshSoon();
   }
   if (log::OncePerMinute("registration ended " + it.scheduler)) {

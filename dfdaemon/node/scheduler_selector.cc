@@ -347,9 +347,7 @@ void SchedulerSelector::Publish(const Candidates& candidates,
   const std::lock_guard lock(mutex_);
   if (any_healthy_) {
     healthy_at_ = env_.clock().Now();
-    lost_at_.reset();
-  } else if (!lost_at_.has_value()) {
-    lost_at_ = env_.clock().Now();
+    lost_ = false;
   }
   if (blocks != list_->block_lists.end()) block_list_ = blocks->second;
   known_ = std::move(known);
@@ -367,8 +365,13 @@ void SchedulerSelector::Publish(const Candidates& candidates,
 absl::Duration SchedulerSelector::RecoveryLeft() const {
   const std::lock_guard lock(mutex_);
   if (healthy_.empty()) return absl::ZeroDuration();
-  if (!lost_at_.has_value()) return options_.recovery;
-  return std::max(absl::ZeroDuration(), *lost_at_ + options_.recovery - env_.clock().Now());
+  return std::max(absl::ZeroDuration(), lost_at_ + options_.recovery - env_.clock().Now());
+}
+
+void SchedulerSelector::NoteLost() {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(lost_, true)) return;
+  lost_at_ = env_.clock().Now();
 }
 
 Co<absl::Status> SchedulerSelector::AwaitHealthy(CancelScope& scope) {

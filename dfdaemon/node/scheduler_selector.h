@@ -61,8 +61,10 @@ class SchedulerSelector {
 
   // The scheduler that gets the task at this attempt; none when there are fewer.
   std::optional<common::net::Endpoint> Pick(std::string_view task_id, uint32_t attempt) const;
+  // A connection to a scheduler broke, or none came about. Any thread.
+  void NoteLost();
   // When no scheduler can be asked: how much longer one should be waited for before the origin is.
-  // Zero: they have been away for longer than `recovery`, or there never was one.
+  // Zero: none was lost lately, or they have been away for longer than `recovery`.
   absl::Duration RecoveryLeft() const;
   // OK as soon as a look finds a healthy one; else the scope's status. Any executor.
   common::async::Co<absl::Status> AwaitHealthy(common::async::CancelScope& scope);
@@ -123,7 +125,8 @@ class SchedulerSelector {
   common::rpc::HashRing ring_;
   std::vector<common::net::Endpoint> healthy_;
   absl::Time healthy_at_ = absl::InfinitePast();  // a look found one
-  std::optional<absl::Time> lost_at_;             // the first look that found none since
+  bool lost_ = false;                             // since then
+  absl::Time lost_at_ = absl::InfinitePast();     // when that began last
   std::vector<common::net::Endpoint> known_;
   std::optional<uint64_t> cluster_;
   std::shared_ptr<const BlockList> block_list_ = std::make_shared<BlockList>();
